@@ -1,0 +1,34 @@
+"""Background jobs for Python that survive deploys, compatible with Sidekiq.
+
+The public names below are resolved when first asked for: a parent process, or a web process that only
+enqueues, must not pay for what it does not use.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jobsup.client import Client as Client
+    from jobsup.errors import Shutdown as Shutdown
+    from jobsup.jobs.base import Job as Job
+    from jobsup.jobs.decorator import job as job
+
+__version__ = "0.1.0"
+
+__all__ = ["Client", "Job", "Shutdown", "job"]
+
+_HOME = {
+    "Client": "jobsup.client",
+    "Job": "jobsup.jobs.base",
+    "Shutdown": "jobsup.errors",
+    "job": "jobsup.jobs.decorator",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        value = getattr(import_module(_HOME[name]), name)
+    except KeyError:
+        raise AttributeError(f"module 'jobsup' has no attribute {name!r}") from None
+    globals()[name] = value
+    return value

@@ -1,0 +1,123 @@
+"""The resolved configuration: frozen, typed, the same in every process.
+
+It travels as JSON from the command that checked it to the parent, and from there to templates, workers
+and the keeper, always over a private file descriptor: it may hold a Redis password.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+Mode = Literal["strict", "random", "weighted"]
+Wire = Literal[6, 7, 8]
+
+
+def masked(url: str) -> str:
+    """*url* as it may be shown: without a password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    netloc = f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
+    return urlunsplit(parts._replace(netloc=netloc))
+
+
+@dataclass(frozen=True, slots=True)
+class Capsule:
+    """A set of queues with threads of its own.
+
+    Attributes:
+        queues: name and weight, in the order of the file.  Weight 0 everywhere is strict order.
+    """
+
+    name: str
+    concurrency: int
+    queues: tuple[tuple[str, int], ...]
+
+    @property
+    def mode(self) -> Mode:
+        """Sidekiq's rule: all 0 is strict, all 1 is random, anything else is weighted."""
+        weights = {weight for _, weight in self.queues}
+        if weights == {0}:
+            return "strict"
+        return "random" if weights == {1} else "weighted"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One ``-C`` file: what a pool runs and how.  All times in seconds."""
+
+    name: str
+    processes: int
+    capsules: tuple[Capsule, ...]
+    require: tuple[str, ...] = ()
+    preload: bool = True
+    env: dict[str, str] = field(default_factory=dict)
+    timeout: float = 25.0
+    max_timeout: float = 25.0
+    kill_after: float = 5.0
+    boot_timeout: float = 60.0
+    labels: tuple[str, ...] = ()
+    tag: str = ""
+    max_retries: int = 25
+    dead_max_jobs: int = 10_000
+    dead_timeout_in_seconds: float = 15_552_000.0
+    average_scheduled_poll_interval: float = 5.0
+    wire: Wire = 8
+    path: str | None = None
+
+    @property
+    def concurrency(self) -> int:
+        """Threads over all capsules."""
+        return sum(capsule.concurrency for capsule in self.capsules)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """Every queue once, in the order of the file."""
+        return tuple(dict.fromkeys(name for c in self.capsules for name, _ in c.queues))
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What one supervisor runs."""
+
+    profiles: tuple[Profile, ...]
+    redis_url: str
+    environment: str = "development"
+    log_format: Literal["text", "json"] = "text"
+    verbose: bool = False
+    ctl: str = ""
+    embedded: str | None = None
+    """The state directory of the embedded server; None: no embedded server."""
+
+    def __repr__(self) -> str:
+        return f"Config({[p.name for p in self.profiles]}, redis_url={masked(self.redis_url)!r})"
+
+    def dump(self) -> dict[str, Any]:
+        """As JSON-native values; ``Config.load`` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def load(cls, data: dict[str, Any]) -> Config:
+        profiles = tuple(
+            Profile(
+                **{
+                    **profile,
+                    "capsules": tuple(
+                        Capsule(c["name"], c["concurrency"], tuple((n, w) for n, w in c["queues"]))
+                        for c in profile["capsules"]
+                    ),
+                    "require": tuple(profile["require"]),
+                    "labels": tuple(profile["labels"]),
+                }
+            )
+            for profile in data["profiles"]
+        )
+        return cls(**{**data, "profiles": profiles})
+
+
+def hostname() -> str:
+    """The host part of an identity: ``$DYNO`` as in Sidekiq, else the system's; never with a colon."""
+    return (os.environ.get("DYNO") or os.uname().nodename).replace(":", "-")

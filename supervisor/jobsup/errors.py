@@ -1,0 +1,57 @@
+"""Everything jobsup raises on purpose."""
+
+
+class JobsupError(Exception):
+    """Base of the errors a caller may want to catch.  The message is one sentence for a person."""
+
+
+class ArgumentError(JobsupError, ValueError):
+    """A job was called or described with something that cannot be stored; the message names where."""
+
+
+class UnknownOption(JobsupError, TypeError):
+    """A job declares an option that does not exist."""
+
+
+class UnknownJob(JobsupError):
+    """A payload names a class that no imported module declares."""
+
+
+class MalformedPayload(JobsupError):
+    """Redis held something that is not a job.
+
+    Attributes:
+        raw: the bytes that were found, never altered.
+    """
+
+    def __init__(self, reason: str, raw: bytes) -> None:
+        super().__init__(reason)
+        self.raw = raw
+
+
+class RedisUnavailable(JobsupError):
+    """Redis does not answer (refused, timed out, loading, lost)."""
+
+
+class RedisRefused(JobsupError):
+    """Redis answers but will not serve us: credentials, version, a key of the wrong type, out of memory.
+
+    Attributes:
+        permanent: True when trying again cannot help (credentials, version).
+    """
+
+    def __init__(self, reason: str, *, permanent: bool = False) -> None:
+        super().__init__(reason)
+        self.permanent = permanent
+
+
+class Fenced(JobsupError):
+    """This identity was given up and swept: it may take nothing and settle nothing any more."""
+
+
+class Shutdown(BaseException):
+    """Raised inside a job that outlived its drain deadline.
+
+    A BaseException, so that ``except Exception`` in application code does not swallow it.  Let it pass:
+    the job is given back and starts again elsewhere, and it costs the job no attempt.
+    """

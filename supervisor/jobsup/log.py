@@ -1,0 +1,115 @@
+"""Every sentence that an operator can read in the log lives in the table below.
+
+A record is one line on standard error.  It is written only when the descriptor takes it at once: a full
+pipe or a log reader that went away must never stop supervision or a job.
+"""
+
+import contextlib
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+_ORDER: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+SENTENCES: dict[str, tuple[Level, str]] = {
+    # parent
+    "parent.started": ("info", "jobsup {version} started: {pools}"),
+    "parent.ready": ("info", "All {workers} workers are ready after {seconds:.2f}s"),
+    "parent.signal": ("info", "Received {signal}: {meaning}"),
+    "parent.stopped": ("info", "Stopped after {seconds:.1f}s, exit code {code} ({reason})"),
+    "stop.begun": ("info", "Stopping: jobs may finish within {seconds:.1f}s"),
+    "child.started": ("debug", "Started {child} (pid {pid}, generation {generation})"),
+    "child.ready": ("info", "{child} is ready (pid {pid}, generation {generation}) after {seconds:.3f}s"),
+    "child.ended": ("info", "{child} (pid {pid}) ended: {verdict}"),
+    "child.crashed": ("error", "{child} (pid {pid}) crashed: {verdict}; replaced in {seconds:.1f}s"),
+    "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
+    "child.late": ("warning", "{child} (pid {pid}) has not moved for {seconds:.0f}s"),
+    "boot.failed": ("error", "{child} could not start:\n{traceback}"),
+    "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),
+    "pool.failed": ("error", "Pool {pool} is given up: {deaths} deaths within {seconds:.0f}s"),
+    "reload.begun": ("info", "Reloading: generation {generation}"),
+    "reload.done": ("info", "Reloaded: generation {generation} has taken over after {seconds:.1f}s"),
+    "reload.failed": ("error", "Reload refused, generation {generation} goes on: {reason}"),
+    # keeper
+    "keeper.gave_back": ("info", "Gave back {jobs} jobs of {identity} in {seconds:.3f}s"),
+    "keeper.swept": ("warning", "{identity} has not been heard of: gave back {jobs} jobs"),
+    "redis.lost": ("error", "Redis is away: {error}; waiting for it"),
+    "redis.found": ("info", "Redis is back after {seconds:.1f}s"),
+    "redis.warning": ("warning", "{sentence}"),
+    # worker
+    "worker.ready": ("debug", "Fetching from {queues} as {identity}"),
+    "worker.quiet": ("info", "Quiet: fetching nothing more, {busy} jobs running"),
+    "worker.draining": ("info", "Draining: {busy} jobs have until {seconds:.1f}s from now"),
+    "worker.interrupted": ("warning", "Interrupting {jobs} jobs at the drain deadline: {jids}"),
+    "worker.fenced": ("error", "{identity} was given up by the others; abandoning {jobs} jobs, starting afresh"),
+    "worker.stacks": ("warning", "Stacks of all threads:\n{stacks}"),
+    "job.start": ("info", "{klass} {jid} start"),
+    "job.done": ("info", "{klass} {jid} done in {seconds:.3f}s"),
+    "job.failed": ("warning", "{klass} {jid} failed after {seconds:.3f}s: {error}"),
+    "job.interrupted": ("warning", "{klass} {jid} interrupted after {seconds:.3f}s; given back"),
+    "job.buried": ("error", "{klass} {jid} is dead: {error}"),
+    "job.malformed": ("error", "Moved something that is not a job from {queue} to the dead set: {error}"),
+    "job.fenced": ("warning", "{klass} {jid} had been given to others; its outcome is dropped"),
+    "middleware.error": ("error", "{where}: {error}"),
+}
+
+
+def sentence(name: str, facts: dict[str, Any]) -> str:
+    """The line for one event."""
+    return SENTENCES[name][1].format(**facts)
+
+
+class Logger:
+    """Subscribes to ``Events`` and writes one line per event.
+
+    Attributes:
+        dropped: lines that the reader of the log did not take.
+    """
+
+    def __init__(
+        self,
+        role: str,
+        *,
+        form: Literal["text", "json"] = "text",
+        level: Level = "info",
+        write: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self.role = role
+        self._json = form == "json"
+        self._threshold = _ORDER[level]
+        self._write = write or self._to_stderr
+        self._pid = os.getpid()
+        self.dropped = 0
+
+    def __call__(self, name: str, facts: dict[str, Any]) -> None:
+        level, template = SENTENCES[name]
+        if _ORDER[level] < self._threshold:
+            return
+        now = time.time()
+        text = template.format(**facts)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+        if self._json:
+            record = {"ts": stamp, "lvl": level, "pid": self._pid, "role": self.role, "event": name}
+            line = json.dumps(record | {"msg": text, "ctx": facts}, default=str)
+        else:
+            line = f"{stamp} {level.upper():7} {self.role} pid={self._pid} {text}"
+        self._write(line.encode("utf-8", "replace") + b"\n")
+
+    def _to_stderr(self, line: bytes) -> None:
+        # A pipe that polls writable takes PIPE_BUF bytes without blocking; longer lines go in such pieces.
+        # Non-blocking mode is no choice: it would belong to every process that shares the descriptor.
+        with contextlib.suppress(OSError, ValueError):  # EPIPE, EIO, closed: nobody reads, nothing to tell
+            fd = sys.stderr.fileno()
+            for start in range(0, len(line), select.PIPE_BUF):
+                if not select.select([], [fd], [], 0)[1]:
+                    break
+                os.write(fd, line[start : start + select.PIPE_BUF])
+            else:
+                return
+        self.dropped += 1

@@ -1,0 +1,51 @@
+"""Every key name, in one place.  The first part is Sidekiq's; ours live under ``jobsup:``.
+
+Source of Sidekiq's names: what its versions 6.4, 7.3 and 8.1 were seen to write.
+"""
+
+QUEUES = "queues"
+SCHEDULE = "schedule"
+RETRY = "retry"
+DEAD = "dead"
+PROCESSES = "processes"
+PROCESSED = "stat:processed"
+FAILED = "stat:failed"
+
+STAT_TTL = 157_680_000
+"""Seconds a day's counter lives: five years."""
+RECORD_TTL = 60
+"""Seconds a process record lives after its last beat."""
+
+
+def queue(name: str) -> str:
+    return f"queue:{name}"
+
+
+def work(identity: str, wire: int) -> str:
+    """The hash of running jobs.  6.4 reads ``:workers``; everything since reads ``:work``."""
+    return f"{identity}:workers" if wire == 6 else f"{identity}:work"
+
+
+def signals(identity: str) -> str:
+    return f"{identity}-signals"
+
+
+def day(counter: str, date: str) -> str:
+    """*counter* of one UTC day, *date* as ``YYYY-MM-DD``."""
+    return f"{counter}:{date}"
+
+
+LEASES = "jobsup:leases"
+"""zset: identity -> server time in seconds at which its lease runs out."""
+SWEPT = "jobsup:swept"
+"""zset: identity -> when it was given up.  Looked at again for a while: see ``store/lua/give_back.lua``."""
+
+
+def owner(identity: str) -> str:
+    """hash: ``queues`` (JSON list), ``place``, ``pid``, ``start``: who may hold what, and where it lives."""
+    return f"jobsup:owner:{identity}"
+
+
+def inflight(identity: str, queue_name: str) -> str:
+    """list: what *identity* has taken from one queue and not yet settled; newest left."""
+    return f"jobsup:inflight:{identity}:{queue_name}"

@@ -1,0 +1,15 @@
+"""Names for shapes that many modules share."""
+
+from typing import TypeAlias
+
+JSON: TypeAlias = "None | bool | int | float | str | list[JSON] | dict[str, JSON]"
+"""A value that JSON carries exactly."""
+
+Identity: TypeAlias = str
+"""``host:pid:nonce``: one worker process, for ever."""
+
+JobID: TypeAlias = str
+"""24 hexadecimal digits by default."""
+
+QueueName: TypeAlias = str
+"""Without the ``queue:`` prefix."""
