@@ -1,0 +1,69 @@
+"""Connections to Redis, and what its errors mean to us."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobsup.config.model import masked
+from jobsup.errors import RedisRefused, RedisUnavailable
+
+_PERMANENT = (
+    redis.exceptions.AuthenticationError,
+    redis.exceptions.AuthorizationError,
+    redis.exceptions.NoPermissionError,
+)
+
+
+def connect(url: str, *, timeout: float = 3.0) -> redis.Redis:
+    """A client for *url*; connects when first used.  Replies are bytes.
+
+    It never repeats a command by itself: whether a lost reply may be asked for again is decided where the
+    command is known.
+
+    Args:
+        url: ``redis://``, ``rediss://`` or ``unix://``, with credentials and database number as in redis-py.
+        timeout: seconds for connecting and for each reply.
+
+    Raises:
+        RedisRefused: the URL cannot be understood.
+    """
+    try:
+        return redis.Redis.from_url(
+            url,
+            decode_responses=False,
+            protocol=2,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
+            socket_keepalive=not url.startswith("unix:"),
+            retry=Retry(NoBackoff(), 0),
+        )
+    except (ValueError, TypeError) as error:
+        raise RedisRefused(f"{masked(url)} is not a Redis URL: {error}", permanent=True) from None
+
+
+def translated(error: redis.RedisError | OSError) -> RedisUnavailable | RedisRefused:
+    """The error of ours that means the same."""
+    if isinstance(error, _PERMANENT):
+        return RedisRefused(f"Redis refuses the credentials: {error}", permanent=True)
+    if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError | OSError):
+        return RedisUnavailable(str(error) or type(error).__name__)
+    return RedisRefused(str(error))
+
+
+@contextlib.contextmanager
+def errors_translated() -> Iterator[None]:
+    """Raise RedisUnavailable or RedisRefused instead of redis-py's exceptions.
+
+    Raises:
+        RedisUnavailable: nobody answers (refused, timed out, lost, loading).
+        RedisRefused: it answers, but not with what was asked for.
+    """
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        raise translated(error) from error
