@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from jobsup.config.model import masked
-from jobsup.errors import RedisRefused, RedisUnavailable
+from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 
 _PERMANENT = (
     redis.exceptions.AuthenticationError,
@@ -46,12 +46,14 @@ def connect(url: str, *, timeout: float = 3.0) -> redis.Redis:
         raise RedisRefused(f"{masked(url)} is not a Redis URL: {error}", permanent=True) from None
 
 
-def translated(error: redis.RedisError | OSError) -> RedisUnavailable | RedisRefused:
+def translated(error: redis.RedisError | OSError) -> RedisUnavailable | RedisRefused | Fenced:
     """The error of ours that means the same."""
     if isinstance(error, _PERMANENT):
         return RedisRefused(f"Redis refuses the credentials: {error}", permanent=True)
     if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError | OSError):
         return RedisUnavailable(str(error) or type(error).__name__)
+    if str(error).startswith("FENCED"):
+        return Fenced(str(error))
     return RedisRefused(str(error))
 
 

@@ -1,0 +1,55 @@
+-- give_back: return everything a dead or lost identity holds to the queues it came from.
+--
+-- KEYS     jobsup:leases, jobsup:swept, jobsup:owner:IDENTITY, queues, processes
+-- ARGV     identity, "1" to act only if the lease has run out, seconds to remember the identity
+-- returns  how many jobs went back; -1 when the lease has not run out
+--
+-- Atomic because two recoverers (a parent's keeper and another host's sweep) may race, and each job must go
+-- back once.  RPUSH newest first: the oldest job ends up next to be fetched, so a crash never sends interrupted
+-- work to the back.
+--
+-- The identity is remembered in jobsup:swept and looked at again until then: the server may have accepted a
+-- blocking move from the dead connection that completes only after this.  A queue that is no list keeps its jobs
+-- in the in-flight list, and the identity remembered: nothing is dropped.
+
+local identity = ARGV[1]
+local now = tonumber(redis.call("TIME")[1])
+local lease = redis.call("ZSCORE", KEYS[1], identity)
+if ARGV[2] == "1" and lease and tonumber(lease) > now then
+  return -1
+end
+
+local moved, stuck = 0, false
+local queues = redis.call("HGET", KEYS[3], "queues")
+if queues then
+  for _, queue in ipairs(cjson.decode(queues)) do
+    local inflight = "jobsup:inflight:" .. identity .. ":" .. queue
+    local jobs = redis.call("LRANGE", inflight, 0, -1)
+    local refused = false
+    for first = 1, #jobs, 1000 do
+      local pushed = redis.pcall("RPUSH", "queue:" .. queue, unpack(jobs, first, math.min(first + 999, #jobs)))
+      refused = refused or (type(pushed) == "table" and pushed.err ~= nil)
+    end
+    if refused then
+      stuck = true
+    elseif #jobs > 0 then
+      redis.call("DEL", inflight)
+      redis.call("SADD", KEYS[4], queue)
+      moved = moved + #jobs
+    end
+  end
+end
+
+redis.call("ZREM", KEYS[1], identity)
+redis.call("SREM", KEYS[5], identity)
+redis.call("UNLINK", identity .. ":work", identity .. ":workers")
+local swept = redis.call("ZSCORE", KEYS[2], identity)
+if not swept then
+  if queues then
+    redis.call("ZADD", KEYS[2], now, identity)
+  end
+elseif not stuck and tonumber(swept) + tonumber(ARGV[3]) < now then
+  redis.call("ZREM", KEYS[2], identity)
+  redis.call("DEL", KEYS[3])
+end
+return moved

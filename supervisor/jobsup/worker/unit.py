@@ -1,0 +1,35 @@
+"""A job in hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class UnitOfWork:
+    """One job taken from a queue, from its taking to its settlement.
+
+    Attributes:
+        queue: the queue it was taken from, which is where it goes back to.
+        raw: the payload as it lay in Redis.  Settling finds it by these bytes; they are never re-encoded.
+        run_at: Unix seconds at which a Processor started it; 0.0 before.
+        begun: the same on the monotonic clock.
+        jid, klass: known once it was parsed; for logs and the stop report.
+        timeout: seconds it may use to finish once a stop has begun; None: the profile's.
+        abandoned: True once it was given to others; its outcome changes nothing.
+    """
+
+    __slots__ = ("abandoned", "begun", "jid", "klass", "queue", "raw", "run_at", "timeout")
+
+    def __init__(self, queue: str, raw: bytes) -> None:
+        self.queue = queue
+        self.raw = raw
+        self.run_at = 0.0
+        self.begun = 0.0
+        self.jid = ""
+        self.klass = ""
+        self.timeout: float | None = None
+        self.abandoned = False
+
+    def facts(self) -> dict[str, Any]:
+        """What a log line says of it."""
+        return {"jid": self.jid, "klass": self.klass, "queue": self.queue}
