@@ -7,6 +7,7 @@ FOREVER = float("inf")
 
 # CLOCK_MONOTONIC is one clock for all processes of a host, so a deadline may be sent to a child as it is.
 monotonic = time.monotonic
+wall = time.time
 
 
 def boottime() -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+from collections.abc import Sequence
 from typing import Any
 
 import redis
@@ -50,6 +51,12 @@ class Channel:
     def call(self, *command: Any) -> Any:
         self.send(*command)
         return self.read()
+
+    def call_all(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Send several commands at once; their replies in order."""
+        with errors_translated():
+            self._connection.send_packed_command(self._connection.pack_commands(commands), check_health=False)
+            return [self._connection.read_response() for _ in commands]
 
     def script(self, name: str, keys: list[str], args: list[Any]) -> Any:
         """Run a script by its digest; load it first where the server does not know it (any more)."""

@@ -13,18 +13,20 @@ class UnitOfWork:
         raw: the payload as it lay in Redis.  Settling finds it by these bytes; they are never re-encoded.
         run_at: Unix seconds at which a Processor started it; 0.0 before.
         begun: the same on the monotonic clock.
+        took: seconds it ran, once it has finished.
         jid, klass: known once it was parsed; for logs and the stop report.
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
         abandoned: True once it was given to others; its outcome changes nothing.
     """
 
-    __slots__ = ("abandoned", "begun", "jid", "klass", "queue", "raw", "run_at", "timeout")
+    __slots__ = ("abandoned", "begun", "jid", "klass", "queue", "raw", "run_at", "timeout", "took")
 
     def __init__(self, queue: str, raw: bytes) -> None:
         self.queue = queue
         self.raw = raw
         self.run_at = 0.0
         self.begun = 0.0
+        self.took = 0.0
         self.jid = ""
         self.klass = ""
         self.timeout: float | None = None

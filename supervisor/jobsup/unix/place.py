@@ -1,0 +1,28 @@
+"""Where a process lives, so that somebody else on the same host can prove that it is dead."""
+
+from __future__ import annotations
+
+import os
+
+
+def here() -> str:
+    """This boot of this kernel and this pid namespace: pids compare only within one place.  "" if unknown."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return f"{file.read().strip()}/{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def start_of(pid: int) -> str:
+    """When *pid* started, in clock ticks since boot (field 22 of proc(5) stat); "" if there is no such process.
+
+    With the pid it names one process for ever: a recycled pid has another start.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    # A zombie holds nothing any more.
+    return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -1,0 +1,169 @@
+"""The thread that keeps the lease, publishes what the process does, and hears what Sidekiq's Web UI asks."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import psutil
+import redis
+
+from jobsup.clock import Deadline, boottime, wall
+from jobsup.config.model import Profile
+from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
+from jobsup.store import processes, scripts
+from jobsup.unix import place
+from jobsup.worker.counters import Counters
+from jobsup.worker.lease import BEAT_EVERY, SECONDS, Lease, Outage
+from jobsup.worker.unit import UnitOfWork
+
+_RETRY = 1.0
+"""Seconds between beats while Redis is away."""
+
+
+class Heartbeat:
+    """One beat now, then one every few seconds until the very last settlement.
+
+    1. register   before the first fetch, and again after we were given up
+    2. beat       lease, record, work entries, counters, in one round trip; act on the signal that comes back
+    3. leave      the last act: flush the counters, deregister
+
+    A process that drains goes on beating: others must not take its jobs while it works on them.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: redis.Redis,
+        identity: str,
+        hostname: str,
+        profile: Profile,
+        lease: Lease,
+        outage: Outage,
+        counters: Counters,
+        running: Callable[[], dict[str, UnitOfWork]],
+        abandoned: Callable[[], bool],
+        on_signal: Callable[[str], None],
+        on_registered: Callable[[], None],
+    ) -> None:
+        self._run = scripts.runner(client)
+        self._identity = identity
+        self._profile = profile
+        self._lease = lease
+        self._outage = outage
+        self._counters = counters
+        self._running = running
+        self._abandoned = abandoned
+        self._on_signal = on_signal
+        self._on_registered = on_registered
+        self._info = processes.info(
+            profile, identity=identity, hostname=hostname, pid=os.getpid(), started_at=wall()
+        )
+        self._process = psutil.Process()
+        self._rtt_us = 0
+        self._poked = threading.Event()
+        self._leaving = False
+        self.quiet = False
+        self._thread = threading.Thread(target=self._beat_forever, name="jobsup-heartbeat", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def poke(self) -> None:
+        """Beat now: something that others see has changed."""
+        self._poked.set()
+
+    def first(self) -> bool:
+        """Register and beat once, in the calling thread.  False when Redis is away: the thread goes on trying."""
+        return self._try()
+
+    def leave(self, deadline: Deadline) -> int | None:
+        """End the thread and deregister.  Jobs still in flight, or None when Redis did not say."""
+        self._leaving = True
+        self.poke()
+        self._thread.join(deadline.remaining())
+        if self._thread.is_alive() or not self._lease.registered:
+            return None
+        try:
+            self._beat()
+            return scripts.leave(
+                self._run, self._identity, wire=self._profile.wire, queues=self._profile.queues
+            )
+        except (RedisUnavailable, RedisRefused, Fenced):
+            return None  # the record expires, and the lease: whatever is left is given back then
+
+    def _beat_forever(self) -> None:
+        while not self._leaving:
+            healthy = self._try()
+            self._poked.wait(BEAT_EVERY if healthy else _RETRY)
+            self._poked.clear()
+
+    def _try(self) -> bool:
+        epoch = self._lease.epoch
+        try:
+            if not self._lease.registered:
+                # Only when every thread has let go of what the former life held: a late settlement of it
+                # must not meet the same job taken anew.
+                if not self._abandoned():
+                    return False
+                self._register()
+            self._beat()
+        except Fenced:
+            self._lease.fence(epoch)
+            self._on_registered()
+            return False
+        except (RedisUnavailable, RedisRefused) as error:
+            self._outage.lost(error)
+            return False
+        self._outage.found()
+        return True
+
+    def _register(self) -> None:
+        asked_at = boottime()
+        pid = os.getpid()
+        processes.register(
+            self._run,
+            self._identity,
+            lease=SECONDS,
+            queues=self._profile.queues,
+            place=place.here(),
+            pid=pid,
+            start=place.start_of(pid),
+        )
+        self._lease.confirmed(asked_at)
+        self._on_registered()
+
+    def _beat(self) -> None:
+        work = {
+            name: processes.work_entry(unit.queue, unit.raw, unit.run_at)
+            for name, unit in self._running().items()
+        }
+        processed, failed = self._counters.peek()
+        record = processes.record(
+            self._info,
+            concurrency=self._profile.concurrency,
+            busy=len(work),
+            beat=wall(),
+            rtt_us=self._rtt_us,
+            quiet=self.quiet,
+            rss=self._process.memory_info().rss // 1024,
+        )
+        asked_at, begun = boottime(), time.perf_counter()
+        signal = scripts.beat(
+            self._run,
+            self._identity,
+            lease=SECONDS,
+            wire=self._profile.wire,
+            date=time.strftime("%Y-%m-%d", time.gmtime()),
+            processed=processed,
+            failed=failed,
+            work=work,
+            record=record,
+        )
+        self._rtt_us = int((time.perf_counter() - begun) * 1e6)
+        self._counters.flushed(processed, failed)
+        self._lease.confirmed(asked_at)
+        if signal is not None:
+            self._on_signal(signal)

@@ -1,0 +1,338 @@
+"""A worker process, from its first instruction to its exit code."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import traceback
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from jobsup.clock import Deadline, monotonic
+from jobsup.config.model import Capsule, Config, Profile, hostname
+from jobsup.events import Events
+from jobsup.exits import Exit
+from jobsup.jobs import loading, registry
+from jobsup.jobs.registry import JobDefinition
+from jobsup.log import Logger
+from jobsup.store import connection, scripts
+from jobsup.unix import proctitle, slot
+from jobsup.unix.doorbell import Doorbell
+from jobsup.unix.link import Link, Message
+from jobsup.unix.slot import Slot
+from jobsup.unix.wakeup import Wakeup
+from jobsup.worker.counters import Counters
+from jobsup.worker.drain import Drain
+from jobsup.worker.executor import Executor
+from jobsup.worker.fetch import Fetcher
+from jobsup.worker.heartbeat import Heartbeat
+from jobsup.worker.inbox import Inbox, Outbox
+from jobsup.worker.lease import Lease, Outage
+from jobsup.worker.manager import Manager
+from jobsup.worker.processor import Processor
+from jobsup.worker.settle import DeadLimits
+from jobsup.worker.unit import UnitOfWork
+
+_LOOK = 1.0
+"""Seconds between looks at the clock while nothing happens: the heartbeat slot and the title stay fresh."""
+_GOODBYE = 1.0
+"""Seconds for the last beat and the deregistration."""
+
+
+def run(
+    link: Link,
+    memory: Slot,
+    config: Config,
+    profile: Profile,
+    nonce: str,
+    generation: int,
+    app_loaded: bool,
+) -> int:
+    """The body of a worker: called in the forked process with all signals blocked; returns its exit code."""
+    wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    if not app_loaded:
+        try:
+            loading.load(profile.require, os.getcwd())
+        except BaseException:
+            link.send("failed", traceback=traceback.format_exc(), permanent=True)
+            return Exit.SOFTWARE
+    return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
+
+
+class Launcher:
+    """Runs the capsules of one profile in this process.
+
+    1. start   register, start the threads, tell the parent READY
+    2. listen  to signals, to the parent, and to what Sidekiq's Web UI asked for
+    3. quiet   fetch nothing more
+    4. drain   let jobs finish until their deadlines, interrupt the rest, settle, leave
+
+    ``run`` is the main thread; the others only append to ``_asked`` and ring.
+    """
+
+    def __init__(
+        self,
+        link: Link,
+        memory: Slot,
+        config: Config,
+        profile: Profile,
+        nonce: str,
+        generation: int,
+        wakeup: Wakeup,
+    ) -> None:
+        self._link = link
+        self._slot = memory
+        self._profile = profile
+        self._wakeup = wakeup
+        self._host = hostname()
+        self.identity = f"{self._host}:{os.getpid()}:{nonce}"
+        self._client = connection.connect(config.redis_url)
+        self._events = Events()
+        level = "debug" if config.verbose else "info"
+        self._events.subscribe(Logger(profile.name, form=config.log_format, level=level))
+        self._counters = Counters()
+        self._lease = Lease()
+        self._outage = Outage(self._events)
+        self._bell = Doorbell()
+        self._asked: deque[str] = deque()
+        execute = Executor(
+            registry.default, perform, profile.max_retries, profile.wire, self._events
+        )
+        self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
+        self._heartbeat = Heartbeat(
+            client=self._client,
+            identity=self.identity,
+            hostname=self._host,
+            profile=profile,
+            lease=self._lease,
+            outage=self._outage,
+            counters=self._counters,
+            running=lambda: {p.name: unit for p, unit in self._running()},
+            abandoned=lambda: all(m.fetcher.epoch == self._lease.epoch for m in self._managers),
+            on_signal=self._ask,
+            on_registered=self._ring_managers,
+        )
+        self._quiet = False
+        self._drain: Drain | None = None
+        self._until = 0.0
+        self._interrupted: list[UnitOfWork] = []
+        self._title = ""
+        self._by_signal: dict[signal.Signals, Callable[[], None]] = {
+            signal.SIGTERM: self.drain,
+            signal.SIGINT: self.drain,
+            signal.SIGQUIT: self.halt,
+            signal.SIGTSTP: self.quiet,
+            signal.SIGTTIN: self.dump,
+        }
+        self._by_name: dict[str, Callable[[], None]] = {
+            "TERM": self.drain,
+            "TSTP": self.quiet,
+            "TTIN": self.dump,
+        }
+
+    def run(self) -> int:
+        self._look()
+        self._heartbeat.first()
+        for manager in self._managers:
+            manager.start()
+        self._heartbeat.start()
+        if not self._quiet:
+            self._slot.set_state(slot.READY)
+        self._link.send("ready", identity=self.identity)
+        self._events.emit("worker.ready", queues=", ".join(self._profile.queues), identity=self.identity)
+        while not self._done():
+            self._sleep()
+            for sig in self._wakeup.drain():
+                self._by_signal[sig]()
+            self._listen()
+            while self._asked:
+                # What another program wrote into our signals list; anything unknown is ignored, as Sidekiq does.
+                self._by_name.get(self._asked.popleft(), lambda: None)()
+            self._look()
+        return self._leave()
+
+    # -- what may be asked for
+
+    def quiet(self) -> None:
+        if self._quiet:
+            return
+        self._quiet = True
+        self._slot.set_state(slot.QUIET)
+        self._heartbeat.quiet = True
+        for manager in self._managers:
+            manager.quiet()
+        self._heartbeat.poke()
+        self._events.emit("worker.quiet", busy=len(self._running()))
+
+    def drain(self, begun: float | None = None) -> None:
+        """Idempotent: the stop that began first counts."""
+        if self._drain is not None:
+            return
+        self.quiet()
+        self._slot.set_state(slot.DRAINING)
+        self._drain = Drain.of(self._profile, monotonic() if begun is None else begun)
+        self._tell_until()
+        self._events.emit(
+            "worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic())
+        )
+
+    def halt(self) -> None:
+        self.drain()
+        if self._drain is not None:
+            self._drain = self._drain.halted(monotonic())
+
+    def dump(self) -> None:
+        names = {frame: name for frame, name in sys._current_frames().items()}
+        stacks = "\n".join(
+            f"thread {ident}:\n{''.join(traceback.format_stack(frame))}" for ident, frame in names.items()
+        )
+        self._events.emit("worker.stacks", stacks=stacks)
+
+    # -- the loop
+
+    def _sleep(self) -> None:
+        timeout = _LOOK
+        if self._drain is not None:
+            now = monotonic()
+            moments = [self._drain.deadline(unit) for _, unit in self._running()]
+            moments += [self._drain.leave_at([]), self._drain.leave_at(u for _, u in self._running())]
+            timeout = min([_LOOK, *(at - now for at in moments if at > now)])
+        poll = select.poll()
+        for source in (self._wakeup, self._bell, *([] if self._link.closed else [self._link])):
+            poll.register(source.fileno(), select.POLLIN)
+        poll.poll(timeout * 1000)
+        self._bell.answer()
+
+    def _listen(self) -> None:
+        if self._link.closed:
+            return
+        for message, _fds in self._link.receive():
+            self._handle(message)
+        if self._link.closed:
+            # The parent is dead.  Nobody would notice what we do from here on: finish and go.
+            self.drain()
+
+    def _handle(self, message: Message) -> None:
+        match message["op"]:
+            case "quiet":
+                self.quiet()
+            case "drain":
+                self.drain(message["begun"])
+            case "halt":
+                self.halt()
+            case "dump":
+                self.dump()
+
+    def _look(self) -> None:
+        running = self._running()
+        self._slot.tick_main(monotonic())
+        self._slot.set_work(len(running), sum(m.in_hand for m in self._managers))
+        title = proctitle.worker(
+            self._profile.name, len(running), self._profile.concurrency, stopping=self._drain is not None
+        )
+        if title != self._title:
+            self._title = title
+            proctitle.set_title(title)
+        if self._drain is not None:
+            self._tell_until()
+            self._interrupt_late(running)
+
+    def _interrupt_late(self, running: list[tuple[Processor, UnitOfWork]]) -> None:
+        assert self._drain is not None
+        now = monotonic()
+        late = [(p, unit) for p, unit in running if now >= self._drain.deadline(unit)]
+        news = [unit for _, unit in late if unit not in self._interrupted]
+        for processor, unit in late:
+            processor.interrupt(unit)
+        if news:
+            self._interrupted += news
+            jids = ", ".join(unit.jid for unit in news)
+            self._events.emit("worker.interrupted", jobs=len(news), jids=jids)
+
+    def _tell_until(self) -> None:
+        assert self._drain is not None
+        until = self._drain.until(unit for _, unit in self._running())
+        if until > self._until:
+            self._until = until
+            self._link.send("draining", until=until)
+
+    def _done(self) -> bool:
+        if self._drain is None:
+            return False
+        running = [unit for _, unit in self._running()]
+        now = monotonic()
+        if running and now < self._drain.leave_at(running):
+            return False
+        unsettled = sum(m.in_hand for m in self._managers) - len(running)
+        return unsettled <= 0 or now >= max(self._drain.settled_by, self._drain.leave_at(running))
+
+    # -- the end
+
+    def _leave(self) -> int:
+        for manager in self._managers:
+            manager.close(_GOODBYE)
+        left = self._heartbeat.leave(Deadline.after(_GOODBYE))
+        unfinished = [unit for _, unit in self._running()]
+        if self._link.closed and left != 0:
+            self._give_back()
+        given_back = [[unit.jid, unit.klass] for unit in {*self._interrupted, *unfinished}]
+        self._link.send("drained", finished=self._counters.finished, given_back=given_back)
+        # With a parent, what still lies in the in-flight lists stays there: it is given back once the reap has
+        # proved that no thread of ours runs it any more.
+        return Exit.OK if left == 0 else Exit.INTERRUPTED
+
+    def _give_back(self) -> None:
+        """Without a parent nobody would look for a while; the overlap until our exit is the lesser evil."""
+        try:
+            scripts.give_back(scripts.runner(self._client), self.identity)
+        except Exception as error:
+            self._events.emit("redis.lost", error=str(error))
+
+    # -- parts
+
+    def _manager(self, capsule: Capsule, execute: Executor) -> Manager:
+        limits = DeadLimits(self._profile.dead_max_jobs, self._profile.dead_timeout_in_seconds)
+
+        def fetcher(inbox: Inbox, outbox: Outbox) -> Fetcher:
+            return Fetcher(
+                client=self._client,
+                identity=self.identity,
+                capsule=capsule,
+                limits=limits,
+                inbox=inbox,
+                outbox=outbox,
+                lease=self._lease,
+                outage=self._outage,
+                counters=self._counters,
+                events=self._events,
+                tick=self._slot.tick_fetch,
+                on_settled=self._bell.ring,
+            )
+
+        return Manager(capsule.concurrency, fetcher, execute, self._crash)
+
+    def _running(self) -> list[tuple[Processor, UnitOfWork]]:
+        return [pair for manager in self._managers for pair in manager.running()]
+
+    def _ask(self, name: str) -> None:
+        self._asked.append(name)
+        self._bell.ring()
+
+    def _ring_managers(self) -> None:
+        for manager in self._managers:
+            manager.ring()
+
+    def _crash(self, error: BaseException) -> None:
+        """A thread of ours failed.  Dying is safe: every job in hand lies in a list that names us."""
+        text = "".join(traceback.format_exception(error))
+        self._events.emit("worker.crashed", traceback=text)
+        os._exit(Exit.SOFTWARE)
+
+
+def perform(definition: JobDefinition, payload: dict[str, Any]) -> Any:
+    """Run one job inside the server middleware."""
+    return definition.run(payload)

@@ -1,0 +1,94 @@
+"""One thread that runs jobs, one after the other."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import threading
+from collections.abc import Callable
+
+from jobsup.clock import monotonic, wall
+from jobsup.errors import Shutdown
+from jobsup.worker.inbox import Inbox, Outbox
+from jobsup.worker.outcome import Interrupted, Outcome
+from jobsup.worker.unit import UnitOfWork
+
+_raise_in_thread = ctypes.pythonapi.PyThreadState_SetAsyncExc
+_raise_in_thread.argtypes = (ctypes.c_ulong, ctypes.py_object)
+_numbers = itertools.count(1)
+
+
+class Processor:
+    """Takes units from the inbox, runs them, puts outcomes into the outbox.
+
+    1. run        the thread
+    2. interrupt  raise Shutdown inside the unit that runs now, if it is still that one
+
+    Attributes:
+        current: the unit that runs, or None.
+        name: its key in the work hash.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outbox: Outbox,
+        execute: Callable[[UnitOfWork], Outcome],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._inbox = inbox
+        self._outbox = outbox
+        self._execute = execute
+        self._on_crash = on_crash
+        self._lock = threading.Lock()
+        self._interrupted = False
+        self.current: UnitOfWork | None = None
+        self.name = f"p{next(_numbers)}"
+        self._thread = threading.Thread(target=self.run, name=f"jobsup-{self.name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                unit = self._inbox.get()
+                if unit is None:
+                    return
+                self._process(unit)
+            except Shutdown:
+                continue  # raised for a unit that had just finished: its outcome is on its way
+            except BaseException as error:
+                # A fault of ours, not of a job: nothing in this process can be trusted to settle.
+                self._on_crash(error)
+                return
+
+    def _process(self, unit: UnitOfWork) -> None:
+        outcome: Outcome | None = None
+        unit.run_at = wall()
+        unit.begun = monotonic()
+        self.current = unit
+        try:
+            outcome = self._execute(unit)
+            self._finish()
+        except Shutdown:
+            # It may hit between any two lines of ours.  A unit is interrupted at most once, so this pass is
+            # undisturbed; without an outcome the job counts as interrupted.
+            self._finish()
+        unit.took = monotonic() - unit.begun
+        self._outbox.put(unit, outcome or Interrupted())
+
+    def _finish(self) -> None:
+        """From here on nobody may interrupt; what was raised but not yet delivered is called off."""
+        with self._lock:
+            self.current = None
+            if self._interrupted:
+                self._interrupted = False
+                _raise_in_thread(threading.get_ident(), ctypes.py_object())
+
+    def interrupt(self, unit: UnitOfWork) -> None:
+        """Raise Shutdown in the thread, once, if it still runs *unit*.  C code cannot be interrupted."""
+        with self._lock:
+            if self.current is unit and not self._interrupted and self._thread.ident is not None:
+                self._interrupted = True
+                _raise_in_thread(self._thread.ident, ctypes.py_object(Shutdown))
