@@ -42,6 +42,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "redis.lost": ("error", "Redis is away: {error}; waiting for it"),
     "redis.found": ("info", "Redis is back after {seconds:.1f}s"),
     "redis.warning": ("warning", "{sentence}"),
+    "embedded.ended": ("error", "The embedded server ended with code {code}"),
     # worker
     "worker.ready": ("debug", "Fetching from {queues} as {identity}"),
     "worker.quiet": ("info", "Quiet: fetching nothing more, {busy} jobs running"),

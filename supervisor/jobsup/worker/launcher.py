@@ -186,9 +186,9 @@ class Launcher:
             self._drain = self._drain.halted(monotonic())
 
     def dump(self) -> None:
-        names = {frame: name for frame, name in sys._current_frames().items()}
         stacks = "\n".join(
-            f"thread {ident}:\n{''.join(traceback.format_stack(frame))}" for ident, frame in names.items()
+            f"thread {ident}:\n{''.join(traceback.format_stack(frame))}"
+            for ident, frame in sys._current_frames().items()
         )
         self._events.emit("worker.stacks", stacks=stacks)
 

@@ -1,0 +1,159 @@
+"""The keeper process: Redis housekeeping for one supervisor."""
+
+from __future__ import annotations
+
+import random
+import select
+import signal
+
+from jobsup.clock import monotonic, wall
+from jobsup.config.model import Config
+from jobsup.errors import RedisRefused, RedisUnavailable
+from jobsup.events import Events
+from jobsup.exits import Exit
+from jobsup.keeper.recovery import Recovery
+from jobsup.keeper.scheduler import Scheduler
+from jobsup.log import Logger
+from jobsup.store import server
+from jobsup.store.connection import connect
+from jobsup.unix import proctitle
+from jobsup.unix.link import Link, Message
+from jobsup.unix.wakeup import Wakeup
+
+_SWEEP_EVERY = 2.0
+"""Seconds between looks for leases that have run out."""
+_SOON = 0.01
+_RETRY = 0.5
+"""Seconds between tries while Redis is away."""
+
+
+def run(link_fd: int) -> int:
+    """The body of ``python -m jobsup.assembly keeper``."""
+    # The parent decides when we stop.  A TERM sent to the whole group must not end the process that gives jobs back;
+    # the one that arrives when the parent died says the same as the end of the link.
+    wakeup = Wakeup(signal.SIGTERM, signal.SIGINT)
+    proctitle.set_title(proctitle.keeper())
+    link = Link.from_fd(link_fd, blocking=True)
+    start = _next_message(link)
+    if start is None:
+        return Exit.OK
+    config = Config.load(start["config"])
+    events = Events()
+    events.subscribe(Logger("keeper", form=config.log_format, level="debug" if config.verbose else "info"))
+    try:
+        for sentence in server.probe(config.redis_url):
+            if start["first"]:
+                events.emit("redis.warning", sentence=sentence)
+    except RedisUnavailable as error:
+        if start["first"]:
+            link.send("fatal", sentence=str(error), exit=int(Exit.UNAVAILABLE))
+            return Exit.UNAVAILABLE
+    except RedisRefused as error:
+        code = Exit.NO_PERMISSION if "credentials" in str(error) else Exit.UNAVAILABLE
+        if start["first"]:
+            link.send("fatal", sentence=str(error), exit=int(code))
+            return code
+    return Keeper(link, wakeup, config, events, start["ended"]).run()
+
+
+def _next_message(link: Link) -> Message | None:
+    while not link.closed:
+        for message, _fds in link.receive():
+            return message
+    return None
+
+
+class Keeper:
+    """One thread, one thing after the other, the dead first.
+
+    1. ended     what the parent reaped, answered with ``gave_back``
+    2. sweep     leases that have run out
+    3. schedule  jobs whose time has come
+
+    Redis being away delays all of it and loses none: what was not done is done when it is back.
+    """
+
+    def __init__(self, link: Link, wakeup: Wakeup, config: Config, events: Events, ended: list[str]) -> None:
+        self._link = link
+        self._wakeup = wakeup
+        self._events = events
+        client = connect(config.redis_url)
+        self._recovery = Recovery(client, events)
+        self._scheduler = Scheduler(client, config.profiles[0].wire)
+        self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
+        self._ended = list(ended)
+        self._swept_place = False
+        self._ready = False
+        self._sweep_at = 0.0
+        self._schedule_at = 0.0
+        self._away_since: float | None = None
+        self._stopping = False
+
+    def run(self) -> int:
+        while not self._stopping:
+            try:
+                self._work()
+                self._found()
+                timeout = max(0.0, min(self._sweep_at, self._schedule_at) - monotonic())
+            except (RedisUnavailable, RedisRefused) as error:
+                self._lost(error)
+                timeout = _RETRY
+            self._announce()
+            self._listen(timeout)
+        return Exit.OK
+
+    def _announce(self) -> None:
+        # Ready also when Redis is away: from here on every death is taken note of.
+        if not self._ready:
+            self._ready = True
+            self._link.send("ready")
+
+    def _work(self) -> None:
+        while self._ended:
+            jobs, seconds = self._recovery.ended(self._ended[0])
+            self._link.send("gave_back", identity=self._ended.pop(0), jobs=jobs, seconds=seconds)
+        if not self._swept_place:
+            self._recovery.sweep_place()
+            self._swept_place = True
+        now = monotonic()
+        if now >= self._sweep_at:
+            self._recovery.sweep()
+            self._sweep_at = now + _SWEEP_EVERY * random.uniform(0.9, 1.1)
+        if now >= self._schedule_at:
+            more = self._scheduler.enqueue_due(wall())
+            self._schedule_at = now if more else now + self._pause()
+
+    def _pause(self) -> float:
+        """Until the next job is due, at most the poll interval: something earlier may be scheduled meanwhile."""
+        due = self._scheduler.next_due()
+        until_due = float("inf") if due is None else max(_SOON, due - wall())
+        return min(until_due, self._poll_every)
+
+    def _listen(self, timeout: float) -> None:
+        poll = select.poll()
+        for source in (self._link, self._wakeup):
+            poll.register(source.fileno(), select.POLLIN)
+        readable = {fd for fd, _ in poll.poll(timeout * 1000)}
+        self._wakeup.drain()
+        if self._link.fileno() not in readable:
+            return
+        for message, _fds in self._link.receive():
+            if message["op"] == "ended":
+                self._ended.append(message["identity"])
+            elif message["op"] == "stop":
+                self._stopping = True
+        # Without a parent nobody tells us of deaths; the leases and the next start take care of them.
+        self._stopping = self._stopping or self._link.closed
+
+    def _lost(self, error: Exception) -> None:
+        if self._away_since is None:
+            self._away_since = monotonic()
+            self._events.emit("redis.lost", error=str(error))
+            self._link.send("lost_redis")
+
+    def _found(self) -> None:
+        if self._away_since is not None:
+            seconds = monotonic() - self._away_since
+            self._away_since = None
+            self._events.emit("redis.found", seconds=seconds)
+            self._link.send("found_redis", seconds=seconds)
