@@ -1,0 +1,371 @@
+"""A capsule at work against a real server: taking, settling, waiting, giving back, outages."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import redis
+from conftest import Server, eventually
+
+from jobsup.config.model import Capsule
+from jobsup.errors import Shutdown
+from jobsup.events import Events
+from jobsup.store import keys, scripts
+from jobsup.store.connection import connect
+from jobsup.worker.counters import Counters
+from jobsup.worker.fetch import Fetcher
+from jobsup.worker.lease import Lease, Outage
+from jobsup.worker.manager import Manager
+from jobsup.worker.outcome import Buried, Discarded, Interrupted, Outcome, RetryAt, Succeeded
+from jobsup.worker.settle import DeadLimits
+from jobsup.worker.unit import UnitOfWork
+
+ME = "host:1:aaaaaaaaaaaa"
+
+
+class Worker:
+    """A capsule with an execute function of the test's own, and everything it says."""
+
+    def __init__(
+        self,
+        url: str,
+        execute: Callable[[UnitOfWork], Outcome],
+        *,
+        concurrency: int = 2,
+        queues: tuple[tuple[str, int], ...] = (("a", 0), ("b", 0)),
+    ) -> None:
+        self.said: list[tuple[str, dict[str, Any]]] = []
+        events = Events()
+        events.subscribe(lambda name, facts: self.said.append((name, facts)))
+        self.counters = Counters()
+        self.lease = Lease()
+        self.crashes: list[BaseException] = []
+        client = connect(url)
+        self.run = scripts.runner(connect(url))
+        self.register()
+
+        def fetcher(inbox: Any, outbox: Any) -> Fetcher:
+            return Fetcher(
+                client=client,
+                identity=ME,
+                capsule=Capsule("default", concurrency, queues),
+                limits=DeadLimits(10_000, 15_552_000),
+                inbox=inbox,
+                outbox=outbox,
+                lease=self.lease,
+                outage=Outage(events),
+                counters=self.counters,
+                events=events,
+                tick=lambda _now: None,
+                on_settled=lambda: None,
+            )
+
+        self.manager = Manager(concurrency, fetcher, execute, self.crashes.append)
+
+    def register(self) -> None:
+        scripts.register(self.run, ME, lease=15, queues='["a","b"]', place="", pid=1, start="1")
+        self.lease._confirmed_at = float("inf")
+
+    def names(self) -> list[str]:
+        return [name for name, _ in self.said]
+
+    def stop(self) -> None:
+        self.manager.quiet()
+        self.manager.close(5.0)
+
+
+@pytest.fixture
+def work(server: Server) -> Iterator[Callable[..., Worker]]:
+    started: list[Worker] = []
+
+    def start(execute: Callable[[UnitOfWork], Outcome], **options: Any) -> Worker:
+        worker = Worker(server.url, execute, **options)
+        started.append(worker)
+        worker.manager.start()
+        return worker
+
+    yield start
+    for worker in started:
+        worker.stop()
+        assert worker.crashes == []
+
+
+def inflight(r: redis.Redis) -> list[bytes]:
+    return [raw for q in ("a", "b") for raw in r.lrange(keys.inflight(ME, q), 0, -1)]
+
+
+def test_jobs_of_every_queue_are_run_and_acknowledged(r: redis.Redis, work: Callable[..., Worker]) -> None:
+    ran: list[bytes] = []
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        ran.append(unit.raw)
+        return Succeeded()
+
+    worker = work(execute)
+    r.lpush("queue:a", *[f"a{i}" for i in range(50)])
+    r.lpush("queue:b", *[f"b{i}" for i in range(50)])
+
+    eventually(lambda: worker.counters.peek() == (100, 0))
+    assert len(ran) == 100
+    assert inflight(r) == []
+    assert worker.manager.in_hand == 0
+
+
+def test_a_job_that_arrives_while_all_wait_starts_at_once(r: redis.Redis, work: Callable[..., Worker]) -> None:
+    started = threading.Event()
+
+    def execute(_unit: UnitOfWork) -> Outcome:
+        started.set()
+        return Succeeded()
+
+    work(execute)
+    eventually(lambda: r.info("clients")["blocked_clients"] == 2)
+    r.lpush("queue:b", "1")
+
+    assert started.wait(2.0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted", "key"),
+    [
+        (Succeeded(), (1, 0), None),
+        (RetryAt(123.0, b"again"), (1, 1), "retry"),
+        (Buried(b"dead"), (1, 1), "dead"),
+        (Discarded(), (1, 1), None),
+    ],
+)
+def test_every_outcome_is_recorded_and_counted(
+    r: redis.Redis, work: Callable[..., Worker], outcome: Outcome, counted: tuple[int, int], key: str | None
+) -> None:
+    worker = work(lambda _unit: outcome)
+    r.lpush("queue:a", "1")
+
+    eventually(lambda: worker.counters.peek() == counted)
+    assert inflight(r) == []
+    assert r.zcard("retry") + r.zcard("dead") == (key is not None)
+    if key:
+        assert r.zcard(key) == 1
+
+
+def test_an_interrupted_job_goes_back_to_the_fetching_end_and_is_not_counted(
+    r: redis.Redis, server: Server
+) -> None:
+    quiet: list[Callable[[], None]] = []
+
+    def execute(_unit: UnitOfWork) -> Outcome:
+        quiet[0]()
+        return Interrupted()
+
+    r.lpush("queue:a", "1", "2")
+    worker = Worker(server.url, execute, concurrency=1)
+    quiet.append(worker.manager.quiet)
+    worker.manager.start()
+
+    eventually(lambda: r.lrange("queue:a", 0, -1) == [b"2", b"1"])
+    assert worker.counters.peek() == (0, 0)
+    worker.stop()
+
+
+def test_no_more_jobs_are_taken_than_threads_are_free_while_jobs_are_long(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    release = threading.Event()
+
+    def execute(_unit: UnitOfWork) -> Outcome:
+        release.wait(10)
+        return Succeeded()
+
+    worker = work(execute, concurrency=2)
+    r.lpush("queue:a", *map(str, range(10)))
+
+    eventually(lambda: len(worker.manager.running()) == 2)
+    eventually(lambda: len(inflight(r)) == 2)
+    assert r.llen("queue:a") == 8
+    release.set()
+    eventually(lambda: worker.counters.peek() == (10, 0))
+
+
+def test_jobs_taken_ahead_of_a_long_one_are_given_back_to_others(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    release = threading.Event()
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        if unit.raw == b"long":
+            release.wait(10)
+        return Succeeded()
+
+    worker = work(execute, concurrency=1)
+    r.lpush("queue:a", *[f"s{i}" for i in range(3000)], "long", *[f"t{i}" for i in range(3000)])
+
+    eventually(lambda: any(u.raw == b"long" for _, u in worker.manager.running()))
+    eventually(lambda: inflight(r) == [b"long"])
+    assert r.lindex("queue:a", -1) == b"t0"
+    release.set()
+    eventually(lambda: worker.counters.peek() == (6001, 0))
+
+
+def test_quiet_gives_unstarted_jobs_back_and_lets_the_running_ones_finish(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    release = threading.Event()
+
+    def execute(_unit: UnitOfWork) -> Outcome:
+        release.wait(10)
+        return Succeeded()
+
+    worker = work(execute, concurrency=1)
+    r.lpush("queue:a", "1")
+    eventually(lambda: len(worker.manager.running()) == 1)
+    worker.manager.quiet()
+    eventually(lambda: r.info("clients")["blocked_clients"] == 0)
+    r.lpush("queue:a", "2")
+    release.set()
+
+    eventually(lambda: worker.counters.peek() == (1, 0))
+    assert r.lrange("queue:a", 0, -1) == [b"2"]
+    assert inflight(r) == []
+
+
+def test_a_shutdown_interrupts_the_job_that_runs_and_no_other(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    interrupted: list[bytes] = []
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        try:
+            while unit.raw == b"endless":
+                time.sleep(0.001)
+        except Shutdown:
+            interrupted.append(unit.raw)
+            raise
+        return Succeeded()
+
+    worker = work(execute, concurrency=1)
+    r.lpush("queue:a", "endless")
+    eventually(lambda: len(worker.manager.running()) == 1)
+    processor, unit = worker.manager.running()[0]
+    worker.manager.quiet()
+    processor.interrupt(unit)
+    processor.interrupt(unit)
+
+    eventually(lambda: r.lrange("queue:a", 0, -1) == [b"endless"])
+    assert interrupted == [b"endless"]
+    processor.interrupt(unit)  # too late: nothing may happen
+    assert worker.manager.running() == []
+
+
+def test_interrupts_at_any_moment_lose_no_unit(r: redis.Redis, work: Callable[..., Worker]) -> None:
+    worker = work(lambda _unit: Succeeded(), concurrency=2)
+    r.lpush("queue:a", *map(str, range(3000)))
+
+    while r.llen("queue:a") or worker.manager.in_hand:
+        for processor, unit in worker.manager.running():
+            processor.interrupt(unit)
+
+    eventually(lambda: worker.counters.peek()[0] == 3000)
+    assert inflight(r) == []
+
+
+def test_a_worker_that_was_given_up_abandons_what_it_holds_and_starts_afresh(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    release = threading.Event()
+    ran: list[bytes] = []
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        ran.append(unit.raw)
+        if unit.raw == b"1" and len(ran) == 1:
+            release.wait(10)
+            return RetryAt(1.0, b"stale")
+        return Succeeded()
+
+    worker = work(execute, concurrency=2)
+    r.lpush("queue:a", "1")
+    eventually(lambda: ran == [b"1"])
+    scripts.give_back(worker.run, ME)
+    r.lpush("queue:b", "2")  # a blocking move brings it, into the list of one that was given up
+
+    worker.manager.ring()
+    release.set()
+    eventually(lambda: worker.manager.fetcher.epoch == 1)
+    assert worker.lease.registered is False
+    worker.register()
+    worker.manager.ring()
+
+    eventually(lambda: sorted(ran) == [b"1", b"1", b"2"], within=20)
+    eventually(lambda: inflight(r) == [])
+    assert not r.exists("retry")
+    assert "worker.fenced" in worker.names()
+
+
+def test_nothing_is_lost_when_the_server_dies_in_the_middle(own_server: Server) -> None:
+    ran: list[bytes] = []
+    worker = Worker(own_server.url, lambda u: (ran.append(u.raw), time.sleep(0.002), Succeeded())[2])
+    with own_server.client() as client:
+        client.lpush("queue:a", *map(str, range(1000)))
+    worker.manager.start()
+    eventually(lambda: len(ran) > 100)
+    own_server.kill()
+    eventually(lambda: "redis.lost" in worker.names())
+    own_server.start()
+
+    eventually(lambda: worker.counters.peek() == (1000, 0), within=30)
+    assert {int(raw) for raw in ran} == set(range(1000))
+    assert worker.names().count("redis.lost") == worker.names().count("redis.found") == 1
+    with own_server.client() as client:
+        assert inflight(client) == []
+    worker.stop()
+
+
+def test_a_job_whose_reply_was_lost_is_found_and_given_back(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    ran: list[bytes] = []
+    work(lambda unit: (ran.append(unit.raw), Succeeded())[1])
+    eventually(lambda: r.info("clients")["blocked_clients"] == 2)
+    r.lpush(keys.inflight(ME, "a"), "stranger")
+    mine = r.client_id()
+    for client in r.client_list():
+        if int(client["id"]) != mine:
+            r.client_kill_filter(_id=client["id"])
+
+    eventually(lambda: ran == [b"stranger"], within=20)
+    assert inflight(r) == []
+
+
+def test_a_queue_that_is_no_list_is_reported_once_and_the_others_are_served(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    r.set("queue:a", "oops")
+    worker = work(lambda _unit: Succeeded())
+    r.lpush("queue:b", *map(str, range(20)))
+
+    eventually(lambda: worker.counters.peek() == (20, 0))
+    assert [facts for name, facts in worker.said if name == "queue.broken"] == [{"queue": "a"}]
+
+
+def test_an_idle_capsule_sends_less_than_one_command_per_second_and_queue(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    work(lambda _unit: Succeeded())
+    eventually(lambda: r.info("clients")["blocked_clients"] == 2)
+    before = r.info("stats")["total_commands_processed"]
+    begun = time.monotonic()
+    time.sleep(2.0)  # the measurement itself
+    sent = r.info("stats")["total_commands_processed"] - before - 1
+
+    assert sent < 2 * (time.monotonic() - begun)
+
+
+def test_the_bell_of_a_worker_is_not_inherited_by_programs_it_starts(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    worker = work(lambda _unit: Succeeded())
+
+    assert not os.get_inheritable(worker.manager._outbox._bell.fileno())
