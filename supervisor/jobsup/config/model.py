@@ -16,10 +16,13 @@ Wire = Literal[6, 7, 8]
 
 
 def masked(url: str) -> str:
-    """*url* as it may be shown: without a password."""
-    parts = urlsplit(url)
+    """*url* as it may be shown: without a password, and without the query, which may hold one too."""
+    try:
+        parts = urlsplit(url.partition("?")[0])
+    except ValueError:
+        return "***"  # no URL, so nothing says which part is the secret
     if parts.password is None:
-        return url
+        return url.partition("?")[0]
     netloc = f"{parts.username or ''}:***@{parts.netloc.rpartition('@')[2]}"
     return urlunsplit(parts._replace(netloc=netloc))
 

@@ -1,0 +1,42 @@
+"""What a reload asks for: ``python -P -m jobsup.cli.resolve -- ARGS…`` prints one JSON object and exits.
+
+``{"config": …}`` with exit code 0, or ``{"problems": ["…"]}`` with 78.  A process of its own, because it
+reads files, which the parent must not.  Standard output may hold a password and must be a pipe.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from jobsup.cli.main import cli
+from jobsup.cli.options import flags
+from jobsup.config.resolve import resolve
+from jobsup.exits import Exit
+
+
+def answer(argv: Sequence[str]) -> dict[str, Any]:
+    """The object for one command line, as it was given to ``jobsup``."""
+    try:
+        with cli.make_context("jobsup", list(argv), resilient_parsing=False) as context:
+            given = flags(context.params)
+    except click.ClickException as error:
+        return {"problems": [error.format_message()]}
+    resolution = resolve(given, os.environ, os.getcwd())
+    if resolution.config is None:
+        return {"problems": [str(p) for p in resolution.problems if p.level == "error"]}
+    return {"config": resolution.config.dump()}
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    result = answer(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    print(json.dumps(result))
+    sys.exit(Exit.OK if "config" in result else Exit.CONFIG)
+
+
+if __name__ == "__main__":
+    main()

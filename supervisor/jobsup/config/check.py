@@ -1,0 +1,184 @@
+"""Judge a loaded configuration: every error and warning at once, so that one edit mends them all.
+
+Pure: the world it needs (does a path exist, the grace of the platform) is handed in.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+from jobsup.config.load import Draft, Loaded, Setting, Stray
+from jobsup.config.model import masked
+from jobsup.config.problem import Problem, error, warning
+from jobsup.config.queues import unusual
+from jobsup.config.schema import CAPSULE_KEYS, KEYS, MEANT, SIDEKIQ_ONLY, is_path
+
+_SPARE = 2.0
+"""Seconds between our own SIGKILL and the platform's: reaping, giving back, saying so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One profile with the values that could be read, typed."""
+
+    path: str | None
+    settings: dict[str, Setting]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.settings[key].value
+
+    def origin(self, *keys: str) -> str:
+        """Where the first of *keys* that somebody wrote comes from, else the file."""
+        origins = [self.settings[key].origin for key in keys if key in self.settings]
+        return next((o for o in origins if o not in {"default", "= timeout"}), self.path or "default")
+
+
+def check(
+    loaded: Loaded, exists: Callable[[str], bool], grace: Setting | None = None
+) -> tuple[list[Checked], list[Problem]]:
+    """Read every value by its key's rule, then look at how the values fit each other.
+
+    Args:
+        loaded: what was written.
+        exists: whether a path of ``require`` exists.
+        grace: seconds between the platform's TERM and its KILL (``JOBSUP_GRACE``), when it is known.
+    """
+    problems = list(loaded.problems)
+    allowed = None
+    if grace is not None:
+        allowed = _seconds(grace.value)
+        if allowed is None:
+            problems.append(error(grace.origin, "must be a number of seconds above 0"))
+    profiles = []
+    for draft in loaded.drafts:
+        profile = _read(draft, problems)
+        profiles.append(profile)
+        problems += [p for stray in draft.strays if (p := _stray(stray)) is not None]
+        problems += _capsule_keys(draft)
+        problems += _queues(profile)
+        problems += _requirements(profile, exists)
+        problems += _budget(profile, grace.origin if grace else "", allowed)
+    return profiles, problems + list(_names(profiles)) + list(_redis(profiles))
+
+
+def _read(draft: Draft, problems: list[Problem]) -> Checked:
+    settings = {}
+    for key, setting in draft.settings.items():
+        try:
+            settings[key] = Setting(KEYS[key].read(setting.value), setting.origin)
+        except ValueError as wrong:
+            problems.append(error(setting.origin, f"{key} {wrong}"))
+    if "timeout" in settings and "max_timeout" not in draft.settings:
+        settings["max_timeout"] = Setting(settings["timeout"].value, "= timeout")
+    if "redis" in draft.settings and "redis_file" in draft.settings:
+        both = draft.settings["redis"].origin, draft.settings["redis_file"].origin
+        if both[0].split(":")[0] == both[1].split(":")[0] == draft.path:
+            problems.append(error(both[0], "names the Redis twice: keep redis or redis_file"))
+    return Checked(draft.path, settings)
+
+
+def _stray(stray: Stray) -> Problem | None:
+    """A key that looks like one of ours is a typing error; files shared with Ruby may hold any other."""
+    if stray.key in SIDEKIQ_ONLY:
+        return None
+    if meant := _meant(stray.key, KEYS):
+        return error(stray.origin, f"unknown key {stray.key!r}; did you mean {meant!r}?")
+    if stray.section:
+        return None
+    return warning(stray.origin, f"unknown key {stray.key!r} is not used")
+
+
+def _meant(key: str, known: Sequence[str] | dict[str, Any]) -> str | None:
+    if MEANT.get(key) in known:
+        return MEANT[key]
+    return next(iter(get_close_matches(key.lower(), list(known), n=1, cutoff=0.8)), None)
+
+
+def _capsule_keys(draft: Draft) -> Iterator[Problem]:
+    setting = draft.settings.get("capsules")
+    if setting is None or not isinstance(setting.value, dict):
+        return
+    for capsule, inner in setting.value.items():
+        for key in map(str, inner if isinstance(inner, dict) else ()):
+            if key not in CAPSULE_KEYS:
+                meant = _meant(key, CAPSULE_KEYS)
+                hint = f"did you mean {meant!r}?" if meant else "known: queues, concurrency"
+                yield error(setting.origin, f"unknown key {key!r} in the capsule {capsule!r}; {hint}")
+
+
+def _queues(profile: Checked) -> Iterator[Problem]:
+    lists = {"default": profile.settings["queues"].value} if "queues" in profile.settings else {}
+    origin = profile.origin("queues", "capsules")
+    if "capsules" in profile.settings:
+        lists |= {name: given["queues"] for name, given in profile["capsules"].items() if "queues" in given}
+    seen = Counter(name for queues in lists.values() for name, _weight in queues)
+    for name, capsules in seen.items():
+        if unusual(name):
+            yield warning(
+                origin, f"the queue name {name!r} has other characters than letters, digits and _ . : -"
+            )
+        if capsules > 1:
+            yield warning(
+                origin, f"the queue {name!r} is in {capsules} capsules: its jobs share their threads"
+            )
+
+
+def _requirements(profile: Checked, exists: Callable[[str], bool]) -> Iterator[Problem]:
+    if "require" not in profile.settings:
+        return
+    origin = profile.origin("require")
+    if not profile["require"]:
+        yield warning(origin, "require names nothing: every job will be an unknown job; add require or -r")
+    for item in profile["require"]:
+        if is_path(item) and not exists(item):
+            yield error(origin, f"require: {item} does not exist; check the path")
+
+
+def _budget(profile: Checked, grace_origin: str, grace: float | None) -> Iterator[Problem]:
+    if not profile.settings.keys() >= {"timeout", "max_timeout", "kill_after"}:
+        return
+    timeout, longest, kill_after = profile["timeout"], profile["max_timeout"], profile["kill_after"]
+    if longest < timeout:
+        where = profile.origin("max_timeout", "timeout")
+        yield error(where, f"max_timeout ({longest:g}s) must not be below timeout ({timeout:g}s)")
+    needed = max(longest, timeout) + kill_after + _SPARE
+    if grace is not None and needed >= grace:
+        yield error(
+            profile.origin("max_timeout", "timeout", "kill_after"),
+            f"a stop may take {needed:g}s (max_timeout {longest:g}s, kill_after {kill_after:g}s and spare), "
+            f"but the platform kills after {grace:g}s ({grace_origin}); lower timeout or raise that grace",
+        )
+
+
+def _names(profiles: Sequence[Checked]) -> Iterator[Problem]:
+    first: dict[str, Checked] = {}
+    for profile in profiles:
+        if "name" not in profile.settings:
+            continue
+        other = first.setdefault(profile["name"], profile)
+        if other is not profile:
+            yield error(
+                profile.path or "default",
+                f"{other.path} is also named {profile['name']!r}; give one of them a name of its own",
+            )
+
+
+def _redis(profiles: Sequence[Checked]) -> Iterator[Problem]:
+    named = [profile.settings["redis"] for profile in profiles if "redis" in profile.settings]
+    for other in named[1:]:
+        if other.value != named[0].value:
+            yield error(
+                other.origin,
+                f"names {masked(other.value)}, but {named[0].origin} names {masked(named[0].value)}; "
+                "one supervisor has one Redis, so start a second jobsup for the other",
+            )
+
+
+def _seconds(text: str) -> float | None:
+    try:
+        value: float = KEYS["timeout"].read(float(text))
+    except ValueError:
+        return None
+    return value

@@ -1,0 +1,97 @@
+"""One YAML file as a flat mapping of keys, each with the line it stands on."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from jobsup.config import erb
+
+MAX_BYTES = 1_000_000
+"""A configuration file larger than this is a mistake (a log, a device)."""
+
+
+class DocumentError(ValueError):
+    """The file cannot be used.  The message is one sentence; *line* counts from 1, 0 if unknown."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One key's value; for a mapping, ``inner`` holds its keys, so that a section knows its lines too."""
+
+    value: Any
+    line: int
+    inner: dict[str, "Entry"] | None = None
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML, plus Ruby's symbols: ``:name`` reads as ``name``."""
+
+    def construct_symbol(self, node: yaml.ScalarNode) -> str:
+        value: str = self.construct_scalar(node)
+        if node.style is None and len(value) > 1 and value.startswith(":"):
+            return value[1:].strip("\"'")
+        return value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:str", _Loader.construct_symbol)
+
+
+def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
+    """Run *source* through ERB, then safe YAML.  An empty file is an empty mapping.
+
+    Raises:
+        DocumentError: other Ruby, malformed YAML, or something that is not a mapping.
+    """
+    try:
+        rendered = erb.render(source, environ)
+    except erb.ErbError as error:
+        raise DocumentError(error.line, str(error)) from error
+    loader: _Loader | None = None
+    try:
+        loader = _Loader(rendered.text)
+        root = loader.get_single_node()
+        if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
+            return {}
+        if not isinstance(root, yaml.MappingNode):
+            raise DocumentError(rendered.lines[root.start_mark.line], "must hold 'key: value' lines")
+        return dict(_entries(loader, root, rendered.lines, depth=1))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = rendered.lines[min(mark.line, len(rendered.lines) - 1)] if mark else 0
+        raise DocumentError(line, f"is not valid YAML: {_without_values(error.problem)}") from error
+    except yaml.YAMLError as error:
+        raise DocumentError(0, "is not valid YAML: it holds a character that YAML does not allow") from error
+    except RecursionError as error:
+        raise DocumentError(0, "is nested too deeply") from error
+    except ValueError as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(0, "is not valid YAML: it holds a number or date that does not exist") from error
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+def _entries(
+    loader: _Loader, node: yaml.MappingNode, lines: tuple[int, ...], depth: int
+) -> Iterator[tuple[str, Entry]]:
+    loader.flatten_mapping(node)  # resolves << and puts what it merges first: what is written here wins
+    for key_node, value_node in node.value:
+        key = str(loader.construct_object(key_node, deep=True))
+        value = loader.construct_object(value_node, deep=True)
+        inner = None
+        if depth and isinstance(value_node, yaml.MappingNode):
+            inner = dict(_entries(loader, value_node, lines, depth - 1))
+        yield key, Entry(value, lines[key_node.start_mark.line], inner)
+
+
+def _without_values(problem: str | None) -> str:
+    """YAML's words without quoted pieces of the file: ERB may have put a secret there."""
+    return re.sub(r"'(?!<)[^']{2,}'", "'…'", problem or "it cannot be read")
