@@ -15,14 +15,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from jobsup.exits import Exit
-
-if TYPE_CHECKING:
-    from jobsup.config.model import Config, Profile
-    from jobsup.unix.link import Link
-    from jobsup.unix.slot import Slot
 
 
 def parent(start: int) -> int:
@@ -38,22 +32,11 @@ def parent(start: int) -> int:
 def template(link: int, hold: int) -> int:
     from jobsup.template import main
 
-    os.set_inheritable(hold, False)
-    return main.run(link, run_worker)
-
-
-def run_worker(
-    link: "Link",
-    slot: "Slot",
-    config: "Config",
-    profile: "Profile",
-    nonce: str,
-    generation: int,
-    app_loaded: bool,
-) -> int:
+    # Before the first fork, application or not: a replacement must be READY in milliseconds, not import Redis.
     from jobsup.worker import launcher
 
-    return launcher.run(link, slot, config, profile, nonce, generation, app_loaded)
+    os.set_inheritable(hold, False)
+    return main.run(link, launcher.run)
 
 
 def keeper(link: int, hold: int) -> int:

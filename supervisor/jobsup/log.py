@@ -48,10 +48,19 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "worker.quiet": ("info", "Quiet: fetching nothing more, {busy} jobs running"),
     "worker.draining": ("info", "Draining: {busy} jobs have until {seconds:.1f}s from now"),
     "worker.interrupted": ("warning", "Interrupting {jobs} jobs at the drain deadline: {jids}"),
-    "worker.fenced": ("error", "{identity} was given up by the others; abandoning {jobs} jobs, starting afresh"),
-    "worker.crashed": ("error", "A thread of jobsup failed; the process ends and its jobs are given back:\n{traceback}"),
+    "worker.fenced": (
+        "error",
+        "{identity} was given up by the others; abandoning {jobs} jobs, starting afresh",
+    ),
+    "worker.crashed": (
+        "error",
+        "A thread of jobsup failed; the process ends and its jobs are given back:\n{traceback}",
+    ),
     "worker.stacks": ("warning", "Stacks of all threads:\n{stacks}"),
-    "queue.broken": ("error", "The key of queue {queue} is not a list; nothing can be fetched from it until it is"),
+    "queue.broken": (
+        "error",
+        "The key of queue {queue} is not a list; nothing can be fetched from it until it is",
+    ),
     "job.start": ("debug", "{klass} {jid} start"),
     "job.done": ("debug", "{klass} {jid} done in {seconds:.3f}s"),
     "job.failed": ("warning", "{klass} {jid} failed after {seconds:.3f}s: {error}"),

@@ -1,10 +1,12 @@
-"""Who owns in-flight lists, and where each owner lives."""
+"""Who owns in-flight lists, where each owner lives, and what is due.
+
+Clients are ``redis.Redis`` returning bytes; redis-py's own annotations admit every reply of every protocol.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-import redis
+from typing import Any
 
 from jobsup.store import keys
 from jobsup.store.connection import errors_translated
@@ -25,7 +27,7 @@ class Owner:
     start: str
 
 
-def owners(client: redis.Redis) -> list[Owner]:
+def owners(client: Any) -> list[Owner]:
     """Every identity with a lease.  Linear in the number of live workers: for the start of a keeper only."""
     with errors_translated():
         identities = [name.decode() for name in client.zrange(keys.LEASES, 0, -1)]
@@ -39,13 +41,13 @@ def owners(client: redis.Redis) -> list[Owner]:
     ]
 
 
-def due(client: redis.Redis, source: str, now: float, limit: int) -> list[bytes]:
+def due(client: Any, source: str, now: float, limit: int) -> list[bytes]:
     """Members of the sorted set *source* whose time has come, the earliest first."""
     with errors_translated():
-        return list(client.zrange(source, "-inf", repr(now), byscore=True, offset=0, num=limit))  # type: ignore[call-overload]
+        return list(client.zrange(source, "-inf", repr(now), byscore=True, offset=0, num=limit))
 
 
-def next_due(client: redis.Redis, source: str) -> float | None:
+def next_due(client: Any, source: str) -> float | None:
     """The earliest score in *source*, in Unix seconds."""
     with errors_translated():
         first = client.zrange(source, 0, 0, withscores=True)

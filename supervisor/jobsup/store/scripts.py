@@ -89,9 +89,7 @@ def turn(
     return Turn([flag == 49 for flag in flags], [name.decode() for name in broken], taken)
 
 
-def register(
-    run: Run, identity: str, *, lease: int, queues: str, place: str, pid: int, start: str
-) -> None:
+def register(run: Run, identity: str, *, lease: int, queues: str, place: str, pid: int, start: str) -> None:
     """Let *identity* own in-flight lists for *lease* seconds; *queues* is a JSON list."""
     names = [keys.LEASES, keys.SWEPT, keys.owner(identity)]
     run("register", names, [identity, lease, queues, place, pid, start])

@@ -59,4 +59,3 @@ def _warnings(memory: dict[str, object]) -> list[str]:
         f"Redis evicts keys when memory runs out (maxmemory-policy {policy}): jobs can vanish; "
         "set maxmemory-policy to noeviction."
     ]
-

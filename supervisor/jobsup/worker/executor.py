@@ -53,13 +53,11 @@ class Executor:
         except UnknownJob as error:
             return self._judge(unit, error, options)
         # SystemExit and KeyboardInterrupt too: a job's sys.exit() ends the job, not the process.
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001
             return outcome.Interrupted() if _because_of_shutdown(error) else self._judge(unit, error, options)
         return outcome.Succeeded()
 
-    def _judge(
-        self, unit: UnitOfWork, error: BaseException, options: JobOptions | None
-    ) -> outcome.Outcome:
+    def _judge(self, unit: UnitOfWork, error: BaseException, options: JobOptions | None) -> outcome.Outcome:
         decision = after_failure(
             unit.raw,
             queue=unit.queue,
@@ -98,5 +96,5 @@ def _text(error: BaseException) -> str:
     """The first line of what *error* says, for a log line.  A job's exception may fail to say anything."""
     try:
         return str(error).partition("\n")[0][:500]
-    except Exception as failed:
+    except Exception as failed:  # noqa: BLE001  it is the application's code
         return f"(its message cannot be read: {type(failed).__name__})"

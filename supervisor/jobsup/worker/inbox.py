@@ -23,7 +23,7 @@ class Inbox:
 
     def take_back(self) -> list[UnitOfWork]:
         """Everything unstarted, oldest first.  Processors may go on taking meanwhile; each unit goes one way."""
-        units = []
+        units: list[UnitOfWork] = []
         while True:
             try:
                 unit = self._queue.get_nowait()

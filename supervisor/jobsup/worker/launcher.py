@@ -9,14 +9,14 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from jobsup.clock import Deadline, monotonic
 from jobsup.config.model import Capsule, Config, Profile, hostname
+from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.jobs import loading, registry
-from jobsup.jobs.registry import JobDefinition
+from jobsup.jobs.perform import perform
 from jobsup.log import Logger
 from jobsup.store import connection, scripts
 from jobsup.unix import proctitle, slot
@@ -57,7 +57,7 @@ def run(
     if not app_loaded:
         try:
             loading.load(profile.require, os.getcwd())
-        except BaseException:
+        except BaseException:  # noqa: BLE001  sys.exit() on import is a failed import too
             link.send("failed", traceback=traceback.format_exc(), permanent=True)
             return Exit.SOFTWARE
     return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
@@ -92,16 +92,15 @@ class Launcher:
         self.identity = f"{self._host}:{os.getpid()}:{nonce}"
         self._client = connection.connect(config.redis_url)
         self._events = Events()
-        level = "debug" if config.verbose else "info"
-        self._events.subscribe(Logger(profile.name, form=config.log_format, level=level))
+        self._events.subscribe(
+            Logger(profile.name, form=config.log_format, level="debug" if config.verbose else "info")
+        )
         self._counters = Counters()
         self._lease = Lease()
         self._outage = Outage(self._events)
         self._bell = Doorbell()
         self._asked: deque[str] = deque()
-        execute = Executor(
-            registry.default, perform, profile.max_retries, profile.wire, self._events
-        )
+        execute = Executor(registry.default, perform, profile.max_retries, profile.wire, self._events)
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(
             client=self._client,
@@ -175,7 +174,7 @@ class Launcher:
         self.quiet()
         self._slot.set_state(slot.DRAINING)
         self._drain = Drain.of(self._profile, monotonic() if begun is None else begun)
-        self._tell_until()
+        self._tell_until(self._drain)
         self._events.emit(
             "worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic())
         )
@@ -202,8 +201,10 @@ class Launcher:
             moments += [self._drain.leave_at([]), self._drain.leave_at(u for _, u in self._running())]
             timeout = min([_LOOK, *(at - now for at in moments if at > now)])
         poll = select.poll()
-        for source in (self._wakeup, self._bell, *([] if self._link.closed else [self._link])):
-            poll.register(source.fileno(), select.POLLIN)
+        poll.register(self._wakeup.fileno(), select.POLLIN)
+        poll.register(self._bell.fileno(), select.POLLIN)
+        if not self._link.closed:
+            poll.register(self._link.fileno(), select.POLLIN)
         poll.poll(timeout * 1000)
         self._bell.answer()
 
@@ -238,13 +239,12 @@ class Launcher:
             self._title = title
             proctitle.set_title(title)
         if self._drain is not None:
-            self._tell_until()
-            self._interrupt_late(running)
+            self._tell_until(self._drain)
+            self._interrupt_late(self._drain, running)
 
-    def _interrupt_late(self, running: list[tuple[Processor, UnitOfWork]]) -> None:
-        assert self._drain is not None
+    def _interrupt_late(self, drain: Drain, running: list[tuple[Processor, UnitOfWork]]) -> None:
         now = monotonic()
-        late = [(p, unit) for p, unit in running if now >= self._drain.deadline(unit)]
+        late = [(p, unit) for p, unit in running if now >= drain.deadline(unit)]
         news = [unit for _, unit in late if unit not in self._interrupted]
         for processor, unit in late:
             processor.interrupt(unit)
@@ -253,9 +253,8 @@ class Launcher:
             jids = ", ".join(unit.jid for unit in news)
             self._events.emit("worker.interrupted", jobs=len(news), jids=jids)
 
-    def _tell_until(self) -> None:
-        assert self._drain is not None
-        until = self._drain.until(unit for _, unit in self._running())
+    def _tell_until(self, drain: Drain) -> None:
+        until = drain.until(unit for _, unit in self._running())
         if until > self._until:
             self._until = until
             self._link.send("draining", until=until)
@@ -289,7 +288,7 @@ class Launcher:
         """Without a parent nobody would look for a while; the overlap until our exit is the lesser evil."""
         try:
             scripts.give_back(scripts.runner(self._client), self.identity)
-        except Exception as error:
+        except (RedisUnavailable, RedisRefused) as error:
             self._events.emit("redis.lost", error=str(error))
 
     # -- parts
@@ -331,8 +330,3 @@ class Launcher:
         text = "".join(traceback.format_exception(error))
         self._events.emit("worker.crashed", traceback=text)
         os._exit(Exit.SOFTWARE)
-
-
-def perform(definition: JobDefinition, payload: dict[str, Any]) -> Any:
-    """Run one job inside the server middleware."""
-    return definition.run(payload)

@@ -45,7 +45,7 @@ class Manager:
     def _fetch(self) -> None:
         try:
             self.fetcher.run()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  a fault of ours: see Launcher
             self._on_crash(error)
 
     def ring(self) -> None:

@@ -58,7 +58,7 @@ class Processor:
                 self._process(unit)
             except Shutdown:
                 continue  # raised for a unit that had just finished: its outcome is on its way
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001
                 # A fault of ours, not of a job: nothing in this process can be trusted to settle.
                 self._on_crash(error)
                 return

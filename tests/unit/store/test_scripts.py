@@ -163,9 +163,7 @@ def test_a_beat_publishes_the_record_and_counts_by_day(r: redis.Redis, run: scri
     assert r.ttl("stat:failed:2026-11-23") == keys.STAT_TTL
 
 
-def test_a_beat_returns_one_signal_in_the_order_they_were_asked_for(
-    r: redis.Redis, run: scripts.Run
-) -> None:
+def test_a_beat_returns_one_signal_in_the_order_they_were_asked_for(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     r.lpush(keys.signals(ME), "TSTP")
     r.lpush(keys.signals(ME), "TERM")
@@ -235,7 +233,9 @@ def test_a_job_that_arrives_after_the_sweep_is_found_by_the_next_one(
 ) -> None:
     register(run)
     scripts.give_back(run, ME)
-    r.lpush(keys.inflight(ME, "a"), "late")  # a blocking move the server had accepted from the dead connection
+    r.lpush(
+        keys.inflight(ME, "a"), "late"
+    )  # a blocking move the server had accepted from the dead connection
 
     assert scripts.give_back(run, ME) == 1
     assert r.lrange("queue:a", 0, -1) == [b"late"]

@@ -9,7 +9,12 @@ from jobsup.worker.unit import UnitOfWork
 
 def drain(begun: float = 100.0, timeout: float = 25.0, max_timeout: float = 60.0) -> Drain:
     profile = Profile(
-        "p", 1, (Capsule("default", 1, (("a", 0),)),), timeout=timeout, max_timeout=max_timeout, kill_after=6.0
+        "p",
+        1,
+        (Capsule("default", 1, (("a", 0),)),),
+        timeout=timeout,
+        max_timeout=max_timeout,
+        kill_after=6.0,
     )
     return Drain.of(profile, begun)
 

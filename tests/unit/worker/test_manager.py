@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import redis
-from conftest import Server, eventually
 
+from conftest import Server, eventually
 from jobsup.config.model import Capsule
 from jobsup.errors import Shutdown
 from jobsup.events import Events
@@ -116,7 +116,9 @@ def test_jobs_of_every_queue_are_run_and_acknowledged(r: redis.Redis, work: Call
     assert worker.manager.in_hand == 0
 
 
-def test_a_job_that_arrives_while_all_wait_starts_at_once(r: redis.Redis, work: Callable[..., Worker]) -> None:
+def test_a_job_that_arrives_while_all_wait_starts_at_once(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
     started = threading.Event()
 
     def execute(_unit: UnitOfWork) -> Outcome:
