@@ -7,7 +7,7 @@ import click
 
 from jobsup.api.stats import Stats
 from jobsup.config import redis_url
-from jobsup.errors import RedisUnavailable
+from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store.connection import connect
 
 
@@ -17,7 +17,11 @@ from jobsup.store.connection import connect
 def command(as_json: bool, redis: str | None) -> None:
     """Print counters, sets and queues."""
     url = redis_url.resolve(redis)
-    with connect(url) as client:
+    try:
+        client = connect(url)
+    except RedisRefused as error:
+        raise click.UsageError(str(error)) from error
+    with client:
         try:
             stats = Stats.read(client)
         except RedisUnavailable as error:
