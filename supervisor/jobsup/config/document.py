@@ -33,6 +33,19 @@ class Entry:
 class _Loader(yaml.SafeLoader):
     """Safe YAML, plus Ruby's symbols: ``:name`` reads as ``name``."""
 
+    def check_value(self) -> bool:
+        return not self._at_symbol() and super().check_value()
+
+    def check_plain(self) -> bool:
+        return self._at_symbol() or super().check_plain()
+
+    def _at_symbol(self) -> bool:
+        # Within brackets PyYAML takes every ":" for a separator, so "[:low, 2]" would not parse; Ruby
+        # does not.  After a quote or a word it is one: {"a":1} is still a mapping.
+        before: str = self.buffer[self.pointer - 1 : self.pointer]
+        symbol = self.peek() == ":" and (self.peek(1).isalpha() or self.peek(1) == "_")
+        return bool(self.flow_level and symbol and before in " \t\n[{,")
+
     def construct_symbol(self, node: yaml.ScalarNode) -> str:
         value: str = self.construct_scalar(node)
         if node.style is None and len(value) > 1 and value.startswith(":"):
