@@ -17,7 +17,8 @@ Message: TypeAlias = dict[str, Any]
 _CHUNK = 65_536
 _MAX_FDS = 16
 _MAX_PENDING = 4 * 1024 * 1024
-"""Bytes a side may leave unread before it is given up."""
+"""Bytes a side may leave unread, or write without ending a line, before it is given up."""
+_CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS has none
 
 
 class Link:
@@ -57,7 +58,7 @@ class Link:
     def send(self, op: str, /, fds: Sequence[int] = (), **fields: Any) -> None:
         """Send ``{"op": op, **fields}``.  To a dead peer it does nothing: its EOF is handled on its own.
 
-        *fds* are duplicated into the other process; they stay open here, and must until ``pending`` is false.
+        *fds* are duplicated into the other process.  The caller may close its own at once.
         """
         if self.closed:
             return
@@ -70,7 +71,7 @@ class Link:
         if self._unsent > _MAX_PENDING:
             self.closed = True  # it does not read: as good as dead, and we must not grow for it
             return
-        self._out.append((line, list(fds)))
+        self._out.append((line, [os.dup(fd) for fd in fds]))
         self.flush()
 
     def flush(self) -> None:
@@ -83,7 +84,8 @@ class Link:
             except OSError:  # EPIPE, ECONNRESET: the peer died; the reader will see EOF too
                 self.closed = True
                 return
-            fds.clear()  # descriptors travel with the first byte
+            while fds:  # they travel with the first byte
+                os.close(fds.pop())
             self._unsent -= sent
             if sent == len(line):
                 self._out.popleft()
@@ -94,11 +96,12 @@ class Link:
         """Whole messages that have arrived, each with its descriptors.  Sets ``closed`` at EOF.
 
         Raises:
-            ValueError: the peer wrote something that is not one JSON object per line.
+            ValueError: the peer wrote something that is not one JSON object per line, or named
+                descriptors that it did not send.
         """
         while not self.closed:
             try:
-                data, fds, _flags, _address = socket.recv_fds(self._sock, _CHUNK, _MAX_FDS)
+                data, fds, _flags, _address = socket.recv_fds(self._sock, _CHUNK, _MAX_FDS, _CLOEXEC)
             except BlockingIOError:
                 break
             except InterruptedError:
@@ -111,6 +114,8 @@ class Link:
             if not data:
                 self.closed = True
             self._in += data
+            if len(self._in) > _MAX_PENDING and b"\n" not in self._in:
+                raise ValueError("a message without an end")
             if self._sock.getblocking() and (self.closed or b"\n" in data):
                 break
         messages = []
@@ -119,15 +124,20 @@ class Link:
         for line in lines:
             message = json.loads(line)
             if not isinstance(message, dict) or not isinstance(message.get("op"), str):
-                raise ValueError("not a message")
-            messages.append((message, [self._fds.popleft() for _ in range(message.pop("fds", 0))]))
+                raise ValueError("not a message")  # noqa: TRY004  the text is wrong, not a type of ours
+            count = message.pop("fds", 0)
+            if not isinstance(count, int) or not 0 <= count <= len(self._fds):
+                raise ValueError("descriptors are missing")
+            messages.append((message, [self._fds.popleft() for _ in range(count)]))
         return messages
 
     def close(self) -> None:
         """Hang up; the other side sees EOF."""
         self.closed = True
-        while self._fds:
-            os.close(self._fds.popleft())
+        for fd in (*self._fds, *(fd for _, fds in self._out for fd in fds)):
+            os.close(fd)
+        self._fds.clear()
+        self._out.clear()
         self._sock.close()
 
 

@@ -1,0 +1,124 @@
+"""The parent's handle on one worker.  The body is in ``jobsup.worker``; neither imports the other."""
+
+import contextlib
+import os
+import secrets
+import signal
+from dataclasses import dataclass, field
+
+from jobsup import clock
+from jobsup.clock import FOREVER
+from jobsup.config.model import Profile, hostname
+from jobsup.parent import plan
+from jobsup.parent.generation import Generation
+from jobsup.parent.helper import Helper
+from jobsup.parent.stages import Event, Stage, after
+from jobsup.typedefs import JSON, Identity
+from jobsup.unix import pidfd, process
+from jobsup.unix.link import Link
+from jobsup.unix.pidfd import Ended
+from jobsup.unix.slot import Slot
+
+_UNSEEN_AFTER = 1.0
+"""Seconds to wait for the kernel to reparent a dead worker to us before its status is taken for lost."""
+
+
+@dataclass(eq=False)
+class Child:
+    """One worker as its parent sees it.
+
+    Attributes:
+        nonce: chosen before the fork, so that both sides can name it without talking.
+        leaving: it was asked to go, or said it goes: its end is no crash.
+        killed: why we killed it; "" if we did not.
+        drained: it said that nothing of its work is left in its in-flight lists.
+    """
+
+    profile: Profile
+    generation: Generation
+    template: Helper
+    link: Link
+    slot: Slot
+    deadline: float
+    nonce: str = field(default_factory=lambda: secrets.token_hex(6))
+    stage: Stage = Stage.SPAWNING
+    pid: int = 0
+    pidfd: int = -1
+    asked_at: float = field(default_factory=clock.monotonic)
+    ready_at: float = FOREVER
+    leaving: bool = False
+    killed: str = ""
+    drained: bool = False
+    traceback: str = ""
+    permanent: bool = False
+    _died_at: float = FOREVER
+
+    @property
+    def name(self) -> str:
+        return f"Worker {self.profile.name}"
+
+    @property
+    def identity(self) -> Identity:
+        return f"{hostname()}:{self.pid}:{self.nonce}"
+
+    def happened(self, event: Event) -> None:
+        self.stage = after(self.stage, event)
+
+    def view(self) -> plan.Worker:
+        return plan.Worker(
+            self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline
+        )
+
+    def leave_by(self, until: float) -> None:
+        """Its jobs may run until *until*; a little later it is killed.  A deadline is never put off."""
+        self.leaving = True
+        self.deadline = min(self.deadline, until + self.profile.kill_after)
+
+    def begin_drain(self, begun: float) -> None:
+        """It is to leave as of *begun*; without its own word it may need all of ``max_timeout``."""
+        self.leave_by(begun + self.profile.max_timeout)
+        self.happened(Event.LEAVING)
+
+    def kill(self, reason: str) -> None:
+        self.killed = reason
+        self.happened(Event.KILL)
+        if self.pid:
+            pidfd.send(self.pidfd, signal.SIGKILL)
+        else:
+            # Its template has not named it in all that time, so the template is what hangs.
+            self.template.kill()
+
+    def reap(self) -> Ended | None:
+        """How it ended; None while it runs, or while the kernel has not made it ours yet."""
+        # While it is not reaped its number cannot be anybody else's, so what it started dies with it now.
+        process.kill_group(self.pid)
+        try:
+            return pidfd.reap(self.pidfd)
+        except ChildProcessError:
+            # The pidfd speaks before the dead is reparented from its middle process: a moment later it works.
+            now = clock.monotonic()
+            self._died_at = min(self._died_at, now)
+            return Ended() if now - self._died_at > _UNSEEN_AFTER else None
+
+    def status(self, now: float) -> dict[str, JSON]:
+        """For ``ctl status``."""
+        ticks = self.slot.read()
+        return {
+            "pool": self.profile.name,
+            "pid": self.pid,
+            "identity": self.identity,
+            "state": self.stage.name.lower(),
+            "generation": self.generation.number,
+            "busy": ticks.busy,
+            "in_hand": ticks.in_hand,
+            "rss": process.resident_bytes(self.pid) if self.pid else 0,
+            "age": round(now - self.asked_at, 3),
+            "main_tick_age": round(now - ticks.main_tick / 1e9, 3) if ticks.main_tick else None,
+        }
+
+    def close(self) -> None:
+        self.link.close()
+        self.slot.close()
+        if self.pidfd >= 0:
+            with contextlib.suppress(OSError):
+                os.close(self.pidfd)

@@ -1,0 +1,59 @@
+"""What ``jobsup ctl`` can ask of a running parent."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from jobsup.parent.loop import Loop
+from jobsup.typedefs import JSON
+from jobsup.unix import ctlsock
+
+
+class Steered(Protocol):
+    """The supervisor, as far as it can be asked.  Each returns None, or a sentence why not."""
+
+    def status(self) -> dict[str, JSON]: ...
+    def quiet(self) -> str | None: ...
+    def drain(self) -> str | None: ...
+    def reload(self) -> str | None: ...
+    def dump(self) -> str | None: ...
+
+
+class Control:
+    """Serves the control socket from the parent's loop."""
+
+    def __init__(self, loop: Loop, path: str, supervisor: Steered) -> None:
+        """Raises: SocketInUse: somebody listens there, or the path cannot be used."""
+        self._loop = loop
+        self._supervisor = supervisor
+        self._commands: dict[str, Callable[[], str | None]] = {
+            "quiet": supervisor.quiet,
+            "stop": supervisor.drain,
+            "reload": supervisor.reload,
+            "dump": supervisor.dump,
+        }
+        self._server = ctlsock.Server(path, self._answer)
+        loop.watch(self._server, self._accept)
+
+    def close(self) -> None:
+        self._loop.forget(self._server)
+        self._server.close()
+
+    def _accept(self) -> None:
+        connection = self._server.accept()
+        if connection is not None:
+            self._loop.watch(connection, lambda: self._serve(connection))
+
+    def _serve(self, connection: ctlsock.Connection) -> None:
+        if connection.readable():
+            self._loop.forget(connection)
+            connection.close()
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        name = request.get("command")
+        if name == "status":
+            return {"ok": True, **self._supervisor.status()}
+        command = self._commands.get(str(name))
+        if command is None:
+            return {"ok": False, "error": f"unknown command; known: status, {', '.join(self._commands)}"}
+        refusal = command()
+        return {"ok": True} if refusal is None else {"ok": False, "error": refusal}

@@ -1,0 +1,272 @@
+"""All workers of all pools: carries out what the plan says, and notes what happens to them."""
+
+import os
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from jobsup import clock
+from jobsup.exits import Exit
+from jobsup.parent import plan, restart
+from jobsup.parent.child import Child
+from jobsup.parent.generation import Generation
+from jobsup.parent.helper import Helper
+from jobsup.parent.loop import Context
+from jobsup.parent.stages import Event, Stage
+from jobsup.unix import link
+from jobsup.unix.link import Link, Message
+from jobsup.unix.pidfd import Ended
+from jobsup.unix.slot import Slot
+
+_SPAWN_RETRY = 1.0
+
+
+@dataclass
+class PoolRecord:
+    """What must be remembered of a pool beyond its workers."""
+
+    crashes: restart.History = field(default_factory=restart.History)
+    holds: tuple[float, ...] = ()
+    failed: bool = False
+
+
+class Crew:
+    """The executor of the plan.
+
+    1. act        one action of the plan: spawn, quiet, drain, kill
+    2. spawned    a template named a worker's process
+    3. messages   what a worker says about itself
+    4. reap       a worker ended: tell ``on_end``; of a crash, hold its vacancy and tell ``on_crash``
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        on_end: Callable[[Child, Ended], None],
+        on_crash: Callable[[Child, Ended], None],
+    ) -> None:
+        self._context = context
+        self._on_crash = on_crash
+        self._on_end = on_end
+        self._children: dict[str, Child] = {}
+        self._pools: dict[str, PoolRecord] = {}
+        self.given_back = 0
+        """Jobs that workers said they gave back unfinished."""
+        self.interrupted = 0
+        """Workers that left with jobs still running."""
+
+    def __iter__(self) -> Iterator[Child]:
+        return iter(list(self._children.values()))
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    @property
+    def pids(self) -> set[int]:
+        return {child.pid for child in self._children.values() if child.pid}
+
+    @property
+    def spawning(self) -> bool:
+        """Whether a process of ours may exist that has not been named yet."""
+        return any(not child.pid for child in self._children.values())
+
+    def pool(self, name: str) -> PoolRecord:
+        return self._pools.setdefault(name, PoolRecord())
+
+    def failed_pools(self) -> list[str]:
+        return [name for name, record in self._pools.items() if record.failed]
+
+    def forgive(self) -> None:
+        """A new generation begins: what the pools died of before no longer counts."""
+        self._pools.clear()
+
+    def spawn(self, generation: Generation, pool: str, now: float) -> None:
+        profile, template = generation.profiles[pool], generation.template(pool)
+        try:
+            ours, theirs = link.pair()
+            slot = Slot.create()
+        except OSError as error:  # no descriptor to spare
+            self._not_spawned(pool, error, now)
+            return
+        # Its boot deadline counts from the request: a fork that never happens is late as well.
+        deadline = now + profile.boot_timeout
+        child = Child(profile, generation, template, Link(ours, blocking=False), slot, deadline)
+        self._children[child.nonce] = child
+        self._context.loop.watch_link(child.link, lambda: self._receive(child))
+        with theirs:  # our copy must go: its EOF is how we learn that the worker is dead
+            template.send(
+                "spawn",
+                fds=[theirs.fileno(), slot.fd],
+                profile=pool,
+                nonce=child.nonce,
+                generation=generation.number,
+            )
+
+    def quiet(self, nonce: str) -> None:
+        child = self._children[nonce]
+        child.link.send("quiet")
+        child.happened(Event.QUIETED)
+
+    def drain(self, nonce: str, begun: float) -> None:
+        child = self._children[nonce]
+        child.link.send("drain", begun=begun)
+        child.begin_drain(begun)
+
+    def halt(self, now: float) -> None:
+        """Everybody gives back what runs and leaves, now; asked again it changes nothing."""
+        for child in self:
+            child.link.send("halt")
+            child.happened(Event.LEAVING)
+            child.leave_by(now)
+
+    def kill(self, nonce: str, now: float) -> None:
+        child = self._children[nonce]
+        if child.leaving:
+            reason = f"it did not leave in time ({now - child.deadline:+.1f}s)"
+        else:
+            reason = f"it did not become ready within {child.profile.boot_timeout:g}s"
+        self._context.events.emit("child.killed", child=child.name, pid=child.pid, reason=reason)
+        child.kill(reason)
+
+    def excuse(self, seconds: float) -> None:
+        """Whoever is still booting gets *seconds* more.  A stop is not put off: others rely on its budget."""
+        for child in self:
+            if child.stage < Stage.READY:
+                child.deadline += seconds
+
+    def dump(self) -> None:
+        for child in self:
+            child.link.send("dump")
+
+    def spawned(self, message: Message, fds: list[int]) -> None:
+        child = self._children[message["nonce"]]
+        child.pid, [child.pidfd] = message["pid"], fds
+        child.happened(Event.SPAWNED)
+        self._context.loop.watch(child.pidfd, lambda: self._reap(child))
+        self._context.events.emit(
+            "child.started", child=child.name, pid=child.pid, generation=child.generation.number
+        )
+        if child.stage is Stage.KILLED:
+            child.kill(child.killed)
+
+    def spawn_failed(self, message: Message, now: float) -> None:
+        child = self._children[message["nonce"]]
+        if child.pid:
+            return  # the middle process named it and failed afterwards: it lives
+        self._remove(child)
+        self._not_spawned(child.profile.name, message["error"], now)
+
+    def template_gone(self, template: Helper) -> None:
+        """Whoever it was asked for and did not name will never be."""
+        for child in self:
+            if child.template is template and not child.pid:
+                self._remove(child)
+
+    def _receive(self, child: Child) -> None:
+        try:
+            messages = child.link.receive()
+        except ValueError as error:
+            child.link.closed = True
+            messages = []
+            self._context.loop.forget(child.link)
+            child.kill(f"it wrote what is no message: {error}")
+        for message, fds in messages:
+            for fd in fds:  # a worker has none to give
+                os.close(fd)
+            self._said(child, message)
+        if child.link.closed:
+            self._context.loop.forget(child.link)
+            # It died, or nobody can steer it any more and it drains as if we had died: bounded either way.
+            now = clock.monotonic()
+            child.deadline = min(child.deadline, now + child.profile.max_timeout + child.profile.kill_after)
+
+    def _said(self, child: Child, message: Message) -> None:
+        match message["op"]:
+            case "ready":
+                now = clock.monotonic()
+                if child.stage < Stage.READY:
+                    child.deadline = clock.FOREVER
+                child.ready_at = min(child.ready_at, now)
+                child.happened(Event.BOOTED)
+                child.generation.proven = True
+                self._context.events.emit(
+                    "child.ready",
+                    child=child.name,
+                    pid=child.pid,
+                    generation=child.generation.number,
+                    seconds=now - child.asked_at,
+                )
+            case "failed":
+                child.traceback = str(message["traceback"])
+                child.permanent = bool(message.get("permanent"))
+                self._context.events.emit("boot.failed", child=child.name, traceback=child.traceback)
+            case "draining":
+                child.leave_by(float(message["until"]))
+                child.happened(Event.LEAVING)
+            case "drained":
+                child.drained = True
+                self.given_back += len(message.get("given_back", ()))
+
+    def _reap(self, child: Child) -> None:
+        ended = child.reap()
+        if ended is None:
+            return
+        if not child.link.closed:
+            self._receive(child)  # its last words
+        now = clock.monotonic()
+        self._remove(child)
+        self._on_end(child, ended)  # before all else: its jobs wait for nothing but this
+        self.interrupted += ended.code == Exit.INTERRUPTED
+        if child.leaving:
+            self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=ended)
+        else:
+            self._crashed(child, ended, now)
+            self._on_crash(child, ended)
+
+    def _crashed(self, child: Child, ended: Ended, now: float) -> None:
+        record = self.pool(child.profile.name)
+        record.crashes = record.crashes.add(now, max(0.0, now - child.ready_at))
+        wait = restart.delay(record.crashes, random.random())
+        self._hold(child.profile.name, now, now + wait)
+        self._context.events.emit(
+            "child.crashed", child=child.name, pid=child.pid, verdict=ended, seconds=wait
+        )
+        most = restart.intensity(child.profile.processes)
+        if restart.exhausted(record.crashes, now, most) and not record.failed:
+            record.failed = True
+            deaths = record.crashes.recent(now)
+            self._context.events.emit(
+                "pool.failed", pool=child.profile.name, deaths=deaths, seconds=restart.WINDOW
+            )
+
+    def _not_spawned(self, pool: str, error: object, now: float) -> None:
+        # The system's fault, not the worker's: it is tried again and counts as no crash.
+        self._hold(pool, now, now + _SPAWN_RETRY)
+        self._context.events.emit(
+            "spawn.failed", child=f"Worker {pool}", error=error, seconds=_SPAWN_RETRY
+        )
+
+    def _hold(self, pool: str, now: float, until: float) -> None:
+        record = self.pool(pool)
+        record.holds = (*(hold for hold in record.holds if hold > now), until)
+
+    def _remove(self, child: Child) -> None:
+        child.happened(Event.ENDED)
+        del self._children[child.nonce]
+        self._context.loop.forget(child.link)
+        if child.pidfd >= 0:
+            self._context.loop.forget(child.pidfd)
+        child.close()
+
+
+def view(
+    crew: Crew, mode: plan.Mode, pools: dict[str, tuple[int, Generation]]
+) -> plan.State:
+    """The state as the plan sees it.  *pools*: name → wanted size and generation."""
+    records = []
+    for name, (size, generation) in pools.items():
+        record = crew.pool(name)
+        loaded = name in generation.profiles and generation.template(name).ready
+        records.append(plan.Pool(name, size, generation.number, loaded, record.holds, record.failed))
+    return plan.State(mode, tuple(records), tuple(child.view() for child in crew))

@@ -1,0 +1,120 @@
+"""The parent's side of the keeper: whose jobs have to be given back, and whose have been."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from jobsup.clock import FOREVER
+from jobsup.config.model import Config
+from jobsup.exits import Exit
+from jobsup.parent.child import Child
+from jobsup.parent.helper import Helper
+from jobsup.parent.loop import Context
+from jobsup.typedefs import Identity
+from jobsup.unix.link import Message
+from jobsup.unix.pidfd import Ended
+
+SETTLE_WITHIN = 5.0
+"""Seconds the exit waits for the last jobs to be given back: a Redis that is away must not hold it."""
+
+
+class Housekeeping:
+    """Starts the keeper, tells it who ended, and remembers that until it has given their jobs back.
+
+    Attributes:
+        up: the keeper was ready once, so Redis is there and the start may go on.
+        given_back: jobs that the keeper found and gave back since ``count_from_now``.
+    """
+
+    def __init__(
+        self, context: Context, config: Config, *, on_fatal: Callable[[str, Exit], None]
+    ) -> None:
+        self._config = config
+        self._on_fatal = on_fatal
+        self._unsettled: dict[Identity, dict[str, Any]] = {}
+        self._needed: set[Identity] = set()
+        self._watched: list[Identity] | None = None
+        self._settle_by = FOREVER
+        self.up = False
+        self.redis = True
+        self.given_back = 0
+        self.keeper = Helper(
+            context,
+            "Keeper",
+            role="keeper",
+            fds=(context.hold,),
+            hello=self._hello,
+            on_message=self._said,
+            on_end=lambda _: None,
+        )
+
+    @property
+    def deadline(self) -> float:
+        return min(self.keeper.deadline, self._settle_by)
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether somebody ended with jobs that are not known to be back."""
+        return bool(self._needed & self._unsettled.keys())
+
+    def count_from_now(self) -> None:
+        """The stop begins: what is given back from here on decides the exit code."""
+        self.given_back = 0
+
+    def ended(self, child: Child, ended: Ended) -> None:
+        """Tell the keeper, and again if it dies before it has answered."""
+        facts: dict[str, Any] = {
+            "identity": child.identity,
+            "code": ended.code,
+            "signal": ended.signal,
+            "sent_by_us": bool(child.killed),
+            "oom": None,
+        }
+        self._unsettled[child.identity] = facts
+        if not (child.drained and ended.code == Exit.OK):
+            self._needed.add(child.identity)
+        self.keeper.send("ended", **facts)
+
+    def watch(self, identities: Iterable[Identity]) -> None:
+        """Who lives now.  Sent only when it has changed."""
+        watched = sorted(identities)
+        if self.keeper.ready and watched != self._watched:
+            self._watched = watched
+            self.keeper.send("watch", identities=watched)
+
+    def settled(self, now: float) -> bool:
+        """With no worker left: whether all is given back, or has been waited for long enough."""
+        if not self.left_behind or not self.up or not self.keeper.wanted:
+            return True
+        if self._settle_by == FOREVER:
+            self._settle_by = now + SETTLE_WITHIN
+        return now >= self._settle_by
+
+    def stop(self) -> None:
+        self._settle_by = FOREVER
+        self.keeper.stop()
+
+    def _hello(self) -> Message:
+        self._watched = None
+        return {
+            "op": "start",
+            "config": self._config.dump(),
+            "first": not self.up,
+            "ended": list(self._unsettled.values()),
+        }
+
+    def _said(self, keeper: Helper, message: Message, fds: list[int]) -> None:
+        match message["op"]:
+            case "ready":
+                self.up = True
+            case "fatal":
+                # Only a start can be refused.  Later the keeper ends, is restarted, and workers ride it out.
+                if not self.up:
+                    self._on_fatal(str(message["sentence"]), Exit(message["exit"]))
+            case "gave_back":
+                self._unsettled.pop(message["identity"], None)
+                self._needed.discard(message["identity"])
+                self.given_back += int(message["jobs"])
+            case "lost_redis":
+                self.redis = False
+            case "found_redis":
+                self.redis = True

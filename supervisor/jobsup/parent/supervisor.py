@@ -1,0 +1,408 @@
+"""The parent: one thread that sleeps until a signal, a message, a dead child or a deadline.
+
+Everything that happens is only noted; then ``plan`` looks at the whole and says what to do.  Nothing here
+speaks to Redis, runs application code, or waits for either.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+from jobsup import __version__, clock
+from jobsup.clock import FOREVER
+from jobsup.config.model import Config
+from jobsup.events import Events
+from jobsup.exits import Exit
+from jobsup.log import Logger
+from jobsup.parent import plan
+from jobsup.parent.child import Child
+from jobsup.parent.control import Control
+from jobsup.parent.crew import Crew, view
+from jobsup.parent.generation import Generation
+from jobsup.parent.helper import Helper
+from jobsup.parent.housekeeping import SETTLE_WITHIN, Housekeeping
+from jobsup.parent.loop import Commands, Context, Loop
+from jobsup.parent.plan import Mode
+from jobsup.parent.reload import Reloader
+from jobsup.parent.stages import Stage
+from jobsup.typedefs import JSON
+from jobsup.unix import pidfd, process, proctitle
+from jobsup.unix.ctlsock import SocketInUse
+from jobsup.unix.link import Message
+from jobsup.unix.pidfd import Ended
+from jobsup.unix.wakeup import Wakeup
+
+_PYTHON = (sys.executable, "-P", "-m")
+COMMANDS = Commands(role=(*_PYTHON, "jobsup.assembly"), resolve=(*_PYTHON, "jobsup.cli.resolve", "--"))
+
+_MOST_BOOT_CRASHES = 5
+_OVERSLEPT = 1.0
+
+
+class Supervisor:
+    """Starts everything in order, keeps it alive, and stops it within its budget.
+
+    1. start    embedded server, keeper, templates, workers; then READY is announced
+    2. tick     carry out the plan, advance a reload, advance the stop
+    3. signals  see ``_on_signal``
+    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``
+
+    Create and run it in the main thread of a process that has no other.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        argv: list[str],
+        cwd: str,
+        events: Events,
+        commands: Commands = COMMANDS,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Raises: SocketInUse: another supervisor has the control socket, or it cannot be made."""
+        self._argv = argv
+        self._events = events
+        self._loop = Loop()
+        hold_reader, hold_writer = os.pipe()
+        context = Context(self._loop, events, commands, hold_writer, cwd, dict(environ))
+        # Before the first child, so that no signal and no death goes unnoticed.
+        self._control = Control(self._loop, config.ctl, self) if config.ctl else None
+        self._on_signal: dict[signal.Signals, tuple[str, Callable[[], object]]] = {
+            signal.SIGTERM: ("stop when the running jobs are done", self.drain),
+            signal.SIGINT: ("stop; once more: at once", self._interrupt),
+            signal.SIGQUIT: ("stop at once", self.halt),
+            signal.SIGTSTP: ("fetch nothing more", self.quiet),
+            signal.SIGHUP: ("reload", self.reload),
+            signal.SIGUSR2: ("reload", self.reload),
+            signal.SIGTTIN: ("dump the stacks of all workers", self.dump),
+        }
+        self._wakeup = Wakeup(*self._on_signal, signal.SIGCHLD)
+        self._loop.watch(self._wakeup, self._signalled)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        process.become_subreaper()
+
+        self._guard: Helper | None = None
+        self._guard_up = not config.embedded
+        if config.embedded:
+            self._guard = Helper(
+                context,
+                "Embedded server",
+                role="embedded",
+                fds=(hold_reader,),
+                hello=lambda: {"op": "start", "config": config.dump()},
+                on_message=self._guard_said,
+                on_end=self._helper_ended,
+            )
+        else:
+            os.close(hold_reader)
+        self._house = Housekeeping(context, config, on_fatal=self._fatal)
+        self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
+
+        def make(number: int, config: Config) -> Generation:
+            return Generation(
+                context, number, config, on_message=self._template_said, on_end=self._template_ended
+            )
+
+        first = make(1, config)
+        self._reloader = Reloader(
+            context, make=make, switch=self._switch, settled=self._all_in_place, first=first
+        )
+        self._pools: dict[str, tuple[int, Generation]] = {}
+        self._switch(first)
+        self._mode = Mode.RUNNING
+        self._announced = False
+        self._begun = clock.monotonic()
+        self._stop_begun = FOREVER
+        self._give_up_at = FOREVER
+        self._interrupts = 0
+        self._strangers = False
+        self._exit: Exit | None = None
+        self._reason = "asked to"
+        self._title = ""
+
+    def run(self) -> int:
+        """From start to exit code."""
+        profiles = self._reloader.current.config.profiles
+        pools = ", ".join(f"{p.name} ({p.processes} x {p.concurrency})" for p in profiles)
+        self._events.emit("parent.started", version=__version__, pools=pools)
+        while True:
+            now = clock.monotonic()
+            self._tick(now)
+            if self._finished():
+                break
+            until = self._deadline(now)
+            self._loop.wait(until)
+            overslept = clock.monotonic() - max(until, now)
+            if overslept > _OVERSLEPT:
+                # We did not run (frozen, suspended, starved), so nor could they: nobody is late for that.
+                self._crew.excuse(overslept)
+        if self._control:
+            self._control.close()
+        code = self._exit_code()
+        seconds = clock.monotonic() - self._stop_begun
+        self._events.emit("parent.stopped", seconds=seconds, code=int(code), reason=self._reason)
+        return code
+
+    # what can be asked, by signal or over the control socket
+
+    def drain(self) -> str | None:
+        """Stop: jobs may finish within their time.  Asked again it changes nothing."""
+        self._stop("asked to")
+        return None
+
+    def halt(self) -> None:
+        """Stop now: running jobs are given back."""
+        self._stop("asked to, at once")
+        self._crew.halt(clock.monotonic())
+
+    def quiet(self) -> str | None:
+        """Fetch nothing more; irreversible, as in Sidekiq."""
+        if self._mode is Mode.RUNNING:
+            self._reloader.fail("jobsup was made quiet")
+            self._mode = Mode.QUIET
+        return None
+
+    def reload(self) -> str | None:
+        """Begin to replace everything with what is on disk now; or a sentence why not."""
+        if self._mode is not Mode.RUNNING:
+            return "jobsup is quiet or stopping; start it again instead."
+        if not self._announced:
+            return "jobsup is still starting; wait until it is ready."
+        return self._reloader.request(self._argv)
+
+    def dump(self) -> str | None:
+        """Every worker logs the stacks of its threads."""
+        self._crew.dump()
+        return None
+
+    def status(self) -> dict[str, JSON]:
+        now = clock.monotonic()
+        helpers = [self._house.keeper, *(t for g in self._reloader.generations for t in g.templates)]
+        helpers += [self._guard] if self._guard else []
+        children = [child.status(now) for child in self._crew]
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "rss": process.resident_bytes(os.getpid()),
+            "state": self._state(),
+            "generation": self._reloader.current.number,
+            "reload": self._reloader.status(),
+            "redis": self._house.redis,
+            "pools": [
+                {
+                    "name": name,
+                    "size": size,
+                    "generation": generation.number,
+                    "failed": self._crew.pool(name).failed,
+                    "crashes": self._crew.pool(name).crashes.recent(now),
+                    "children": [child for child in children if child["pool"] == name],
+                }
+                for name, (size, generation) in self._pools.items()
+            ],
+            "helpers": [helper.status(now) for helper in helpers if not helper.gone],
+        }
+
+    # what happens
+
+    def _signalled(self) -> None:
+        for sig in self._wakeup.drain():
+            if sig is signal.SIGCHLD:
+                self._strangers = True  # never counted: our own children speak by their pidfd
+                continue
+            meaning, act = self._on_signal[sig]
+            self._events.emit("parent.signal", signal=sig.name, meaning=meaning)
+            refusal = act()
+            if isinstance(refusal, str):
+                self._events.emit("reload.failed", generation=self._reloader.current.number, reason=refusal)
+
+    def _interrupt(self) -> None:
+        self._interrupts += 1
+        if self._interrupts > 1:
+            self.halt()
+        else:
+            self.drain()
+
+    def _guard_said(self, guard: Helper, message: Message, fds: list[int]) -> None:
+        if message["op"] == "ready":
+            self._guard_up = True
+        elif message["op"] == "fatal" and not self._guard_up:
+            self._fatal(str(message["sentence"]), Exit(message["exit"]))
+
+    def _fatal(self, sentence: str, code: Exit) -> None:
+        """The start is refused with a sentence that says why and what to do."""
+        print(sentence, file=sys.stderr, flush=True)
+        self._stop("could not start", code)
+
+    def _template_said(
+        self, generation: Generation, template: Helper, message: Message, fds: list[int]
+    ) -> None:
+        match message["op"]:
+            case "spawned":
+                self._crew.spawned(message, fds)
+            case "spawn_failed":
+                self._crew.spawn_failed(message, clock.monotonic())
+            case "failed":
+                self._events.emit("boot.failed", child=template.name, traceback=message["traceback"])
+                if not self._announced:
+                    self._stop("the application could not be imported", Exit.SOFTWARE)
+
+    def _template_ended(self, generation: Generation, template: Helper) -> None:
+        self._crew.template_gone(template)
+        if generation is self._reloader.next:
+            self._reloader.fail("the new code could not be loaded; its traceback is in the log")
+        self._helper_ended(template)
+
+    def _helper_ended(self, helper: Helper) -> None:
+        if not self._announced and helper.crashes.recent(clock.monotonic()) >= _MOST_BOOT_CRASHES:
+            self._stop(f"{helper.name} died again and again", Exit.SOFTWARE)
+
+    def _worker_crashed(self, child: Child, ended: Ended) -> None:
+        if child.generation is self._reloader.next:
+            self._reloader.fail(f"a worker of the new generation crashed: {ended}")
+        elif child.permanent and not child.generation.proven and not self._announced:
+            self._stop("the application could not be imported", Exit.SOFTWARE)
+        failed = set(self._crew.failed_pools())
+        if failed and failed >= {name for name, (size, _) in self._pools.items() if size}:
+            self._stop("every pool was given up", Exit.POOL_FAILED)
+
+    # what follows
+
+    def _tick(self, now: float) -> None:
+        self._tick_helpers(now)
+        for action in plan.plan(self._view(), now):
+            self._act(action, now)
+        if self._mode is Mode.RUNNING and not self._announced and self._all_in_place():
+            self._announced = True
+            workers, seconds = len(self._crew), now - self._begun
+            self._events.emit("parent.ready", workers=workers, seconds=seconds)
+        self._house.watch(child.identity for child in self._crew if child.pid)
+        if self._mode is Mode.STOPPING:
+            self._leave(now)
+        if self._strangers and not self._crew.spawning:
+            # Not while a worker is being made: it may have died unnamed, and its status must not be taken.
+            self._strangers = not pidfd.reap_strangers(self._our_pids())
+        self._show()
+
+    def _tick_helpers(self, now: float) -> None:
+        if self._guard:
+            self._guard.tick(now)
+        if self._guard_up:
+            self._house.keeper.tick(now)
+        if self._house.up:
+            self._reloader.tick(now)
+
+    def _act(self, action: plan.Action, now: float) -> None:
+        match action:
+            case plan.Spawn(pool):
+                self._crew.spawn(self._pools[pool][1], pool, now)
+            case plan.Quiet(nonce):
+                self._crew.quiet(nonce)
+            case plan.Drain(nonce):
+                self._crew.drain(nonce, min(now, self._stop_begun))
+            case plan.Kill(nonce):
+                self._crew.kill(nonce, now)
+
+    def _stop(self, reason: str, code: Exit | None = None) -> None:
+        if self._mode is Mode.STOPPING:
+            return
+        self._mode, self._reason, self._exit = Mode.STOPPING, reason, code
+        self._stop_begun = clock.monotonic()
+        # STOPPING=1 belongs here.
+        profiles = [child.profile for child in self._crew]
+        seconds = max((profile.max_timeout for profile in profiles), default=0.0)
+        longest = max((profile.max_timeout + profile.kill_after for profile in profiles), default=0.0)
+        self._give_up_at = self._stop_begun + longest + SETTLE_WITHIN
+        self._events.emit("stop.begun", seconds=seconds)
+        self._reloader.fail("jobsup is stopping")
+        self._house.count_from_now()
+
+    def _leave(self, now: float) -> None:
+        """In the reverse order of the start: each is kept for as long as another may need it."""
+        if len(self._crew) and now < self._give_up_at:
+            return
+        if not self._house.settled(now):
+            return
+        self._house.stop()
+        self._reloader.stop()
+        if self._guard and self._house.keeper.gone:
+            self._guard.stop()
+
+    def _finished(self) -> bool:
+        if self._mode is not Mode.STOPPING or (len(self._crew) and clock.monotonic() < self._give_up_at):
+            return False
+        helpers = [self._house.keeper, *([self._guard] if self._guard else [])]
+        helpers += [t for g in self._reloader.generations for t in g.templates]
+        return all(helper.gone and not helper.wanted for helper in helpers)
+
+    def _exit_code(self) -> Exit:
+        if self._exit is not None:
+            return self._exit
+        if self._crew.failed_pools():
+            return Exit.POOL_FAILED
+        if self._house.left_behind or len(self._crew):
+            return Exit.LEFT_BEHIND
+        if self._crew.given_back or self._crew.interrupted or self._house.given_back:
+            return Exit.GIVEN_BACK
+        return Exit.OK
+
+    def _switch(self, generation: Generation) -> None:
+        """Make *generation* the one that every pool is to have; pools it does not know shrink to nothing."""
+        self._pools = {
+            **dict.fromkeys(self._pools, (0, generation)),
+            **{name: (profile.processes, generation) for name, profile in generation.profiles.items()},
+        }
+        self._crew.forgive()
+
+    def _all_in_place(self) -> bool:
+        """Whether every pool has its workers READY, and none but those of its generation."""
+        staying = [child for child in self._crew if child.stage < Stage.DRAINING]
+        for name, (size, generation) in self._pools.items():
+            mine = [child for child in staying if child.profile.name == name]
+            if any(child.generation is not generation for child in mine):
+                return False
+            if sum(child.stage is Stage.READY for child in mine) < size:
+                return False
+        return True
+
+    def _view(self) -> plan.State:
+        return view(self._crew, self._mode, self._pools)
+
+    def _deadline(self, now: float) -> float:
+        return min(
+            plan.next_deadline(self._view(), now),
+            self._guard.deadline if self._guard else FOREVER,
+            self._house.deadline if self._guard_up else FOREVER,
+            self._reloader.deadline if self._house.up else FOREVER,
+            self._give_up_at if len(self._crew) and now < self._give_up_at else FOREVER,
+        )
+
+    def _our_pids(self) -> set[int]:
+        guard = {self._guard.pid} if self._guard else set()
+        return self._crew.pids | self._reloader.pids | {self._house.keeper.pid} | guard
+
+    def _state(self) -> str:
+        if self._mode is not Mode.RUNNING:
+            return self._mode.name.lower()
+        return "running" if self._announced else "starting"
+
+    def _show(self) -> None:
+        title = proctitle.parent(len(self._crew), stopping=self._mode is Mode.STOPPING)
+        if title != self._title:
+            self._title = title
+            proctitle.set_title(title)
+
+
+def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMANDS) -> int:
+    """The parent's process, from exec to exit code."""
+    events = Events()
+    events.subscribe(
+        Logger("parent", form=config.log_format, level="debug" if config.verbose else "info")
+    )
+    try:
+        supervisor = Supervisor(config, argv=argv, cwd=cwd, events=events, commands=commands)
+    except SocketInUse as error:
+        print(error, file=sys.stderr)
+        return Exit.CANT_CREATE
+    return supervisor.run()

@@ -1,0 +1,123 @@
+"""A template: imports the application once and forks workers from it.
+
+1. load     import what the profiles require, freeze the garbage collector's objects (a collection in a
+            worker then leaves the shared pages alone), say ``loaded`` or ``failed``
+2. spawn    fork one worker for the parent, which reaps it; say ``spawned`` with a pidfd
+3. EOF      the parent is gone: leave at once, workers see their own EOF
+
+It runs no job and starts no thread.  Signals keep their default action: a TERM ends it, the parent replaces
+it, and no worker notices.
+"""
+
+import contextlib
+import gc
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
+
+from jobsup import clock
+from jobsup.config.model import Config, Profile
+from jobsup.exits import Exit
+from jobsup.unix import fork, process, proctitle
+from jobsup.unix.link import Link, Message
+from jobsup.unix.slot import Slot
+
+RunWorker: TypeAlias = Callable[[Link, Slot, Config, Profile, str, int, bool], int]
+"""link, slot, config, profile, nonce, generation, whether the application is loaded -> exit code"""
+Load: TypeAlias = Callable[[Sequence[str], str], None]
+
+
+def load_application(require: Sequence[str], base: str) -> None:
+    from jobsup.jobs.loading import load
+
+    load(require, base)
+
+
+class Template:
+    """One per generation and per group of profiles that import the same things."""
+
+    def __init__(self, link: Link, parent: int, run_worker: RunWorker, load: Load) -> None:
+        self._link = link
+        self._parent = parent
+        self._run_worker = run_worker
+        self._load = load
+        self._config: Config
+        self._loaded = False
+
+    def run(self) -> int:
+        while not self._link.closed:
+            for message, fds in self._link.receive():
+                if message["op"] == "load":
+                    if not self._start(message):
+                        return Exit.SOFTWARE
+                elif message["op"] == "spawn":
+                    self._spawn(message, fds)
+                elif message["op"] == "stop":
+                    return Exit.OK
+        return Exit.OK
+
+    def _start(self, message: Message) -> bool:
+        begun = clock.monotonic()
+        self._config = Config.load(message["config"])
+        proctitle.set_title(proctitle.template(message["generation"]))
+        profiles = [p for p in self._config.profiles if p.name in message["profiles"]]
+        if profiles[0].preload:
+            try:
+                self._load(profiles[0].require, os.getcwd())
+            # SystemExit too: a module that calls sys.exit() on import has failed to be imported.
+            except BaseException:  # noqa: BLE001
+                self._link.send("failed", traceback=traceback.format_exc())
+                return False
+            self._loaded = True
+        gc.collect()
+        gc.freeze()
+        self._link.send("loaded", seconds=clock.monotonic() - begun)
+        return True
+
+    def _spawn(self, message: Message, fds: list[int]) -> None:
+        nonce = message["nonce"]
+
+        def report(pid: int, pidfd: int) -> None:
+            self._link.send("spawned", fds=[pidfd], nonce=nonce, pid=pid)
+
+        def body() -> NoReturn:
+            self._be_worker(message, fds)
+
+        try:
+            if not fork.fork_for(self._parent, report, body):
+                self._link.send("spawn_failed", nonce=nonce, error="the system has no process to spare")
+        finally:
+            # Nobody but the worker may hold its end: the parent waits for EOF on the other one.
+            for fd in fds:
+                os.close(fd)
+
+    def _be_worker(self, message: Message, fds: list[int]) -> NoReturn:
+        code: int = Exit.SOFTWARE
+        try:
+            self._link.close()
+            fork.reset_signals()
+            link_fd, slot_fd = fds
+            profile = next(p for p in self._config.profiles if p.name == message["profile"])
+            link = Link.from_fd(link_fd, blocking=False)
+            slot = Slot.from_fd(slot_fd)
+            nonce, generation = message["nonce"], message["generation"]
+            code = self._run_worker(link, slot, self._config, profile, nonce, generation, self._loaded)
+        except BaseException:  # noqa: BLE001  the process ends here, whatever it was
+            traceback.print_exc()
+        finally:
+            # Not sys.exit: handlers that the application registered in the template are the template's.
+            with contextlib.suppress(OSError, ValueError):  # nobody reads, or the job closed it
+                sys.stdout.flush()
+                sys.stderr.flush()
+            os._exit(code)
+
+
+def run(link_fd: int, run_worker: RunWorker, load: Load = load_application) -> int:
+    """The template's process, from exec to exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback
+    parent = os.getppid()
+    process.die_with_parent(parent)
+    return Template(Link.from_fd(link_fd, blocking=True), parent, run_worker, load).run()

@@ -1,0 +1,164 @@
+"""The control socket: one line of JSON asks, one line answers.
+
+The path is the lock as well: who finds a living listener there may not start a second one.
+"""
+
+import contextlib
+import json
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from jobsup.errors import JobsupError
+
+_MAX_REQUEST = 65_536
+_MAX_CLIENTS = 32
+_PEERCRED = struct.Struct("3i")
+
+
+class SocketInUse(JobsupError):
+    """Another supervisor listens on this path, or the path cannot be used."""
+
+
+class Server:
+    """The listening side, for an event loop: nothing here ever waits.
+
+    *answer* gets the request and returns the reply; what it raises is a bug and passes.
+    """
+
+    def __init__(self, path: str, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        self.path = path
+        self._answer = answer
+        self._listener = _listen(path)
+        # Which file is ours: at the end we must not remove that of a successor.
+        self._inode = os.stat(path).st_ino
+
+    def fileno(self) -> int:
+        return self._listener.fileno()
+
+    def accept(self) -> "Connection | None":
+        """The next client; None when there is none, or it is another user's."""
+        try:
+            sock, _ = self._listener.accept()
+        except OSError:  # it has left already, or no descriptor is to spare
+            return None
+        if peer_uid(sock) not in (os.getuid(), 0):
+            sock.close()
+            return None
+        return Connection(sock, self._answer)
+
+    def close(self) -> None:
+        self._listener.close()
+        with contextlib.suppress(OSError):
+            if os.stat(self.path).st_ino == self._inode:
+                os.unlink(self.path)
+
+
+class Connection:
+    """One client: takes a request, gives the answer, hangs up."""
+
+    def __init__(self, sock: socket.socket, answer: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._answer = answer
+        self._request = bytearray()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def readable(self) -> bool:
+        """Take what has arrived.  True when the connection is done with and must be closed."""
+        try:
+            chunk = self._sock.recv(4096)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        self._request += chunk
+        if b"\n" not in self._request:
+            return not chunk or len(self._request) > _MAX_REQUEST
+        request = _parse(bytes(self._request.partition(b"\n")[0]))
+        if request is None:
+            reply: dict[str, Any] = {"ok": False, "error": "the request is not one JSON object on one line"}
+        else:
+            reply = self._answer(request)
+        # The answer fits into the socket's empty buffer, or the client does not get all of it: never wait.
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        with contextlib.suppress(OSError):
+            self._sock.send(json.dumps(reply).encode() + b"\n")
+        return True
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return request if isinstance(request, dict) else None
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The user at the other end (Linux: SO_PEERCRED)."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEERCRED.size)
+    return int(_PEERCRED.unpack(credentials)[1])
+
+
+def ask(path: str, request: dict[str, Any], timeout: float = 5.0) -> dict[str, Any]:
+    """Send one request and return the reply.
+
+    Raises:
+        ConnectionError, FileNotFoundError: nobody listens.
+        OSError: the path cannot be reached, or no answer came within *timeout* seconds.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(timeout)
+        sock.connect(path)
+        sock.sendall(json.dumps(request).encode() + b"\n")
+        answer = bytearray()
+        while b"\n" not in answer:
+            chunk = sock.recv(65_536)
+            if not chunk:
+                raise ConnectionResetError("the supervisor hung up")
+            answer += chunk
+    reply: dict[str, Any] = json.loads(answer)
+    return reply
+
+
+def _listen(path: str) -> socket.socket:
+    directory = os.path.dirname(path) or "."
+    try:
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        _refuse_living(path)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)  # 0600 from the first moment; one thread, so nobody else makes a file now
+        try:
+            listener.bind(path)
+        except OSError:
+            listener.close()
+            raise
+        finally:
+            os.umask(before)
+    except OSError as error:
+        raise SocketInUse(f"The control socket {path} cannot be made: {error.strerror or error}") from None
+    listener.listen(_MAX_CLIENTS)
+    listener.setblocking(False)
+    return listener
+
+
+def _refuse_living(path: str) -> None:
+    """Remove the socket of a dead supervisor; refuse that of a living one."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+    raise SocketInUse(f"Another jobsup listens on {path}; stop it, or give this one another path with --ctl")
