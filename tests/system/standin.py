@@ -73,7 +73,7 @@ def load(require, base):
 
 def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
     """Ends at once when asked to drain, unless it is *busy*: then at its deadline, with exit code 75."""
-    wakeup = Wakeup(signal.SIGTERM)
+    wakeup = Wakeup(signal.SIGTERM, signal.SIGUSR1)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     note("worker", "boot", os.getpid(), profile.name, generation)
     if (HOME / f"worker-crashes-{generation}").exists():
@@ -91,9 +91,13 @@ def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
     while True:
         readable, _, _ = select.select([link, wakeup], [], [], min(60, max(0, until - time.monotonic())))
         busy = (HOME / "busy").exists()
-        if wakeup in readable and wakeup.drain():
-            note("worker", "sigterm", os.getpid())
-            return 0
+        if wakeup in readable and (arrived := wakeup.drain()):
+            if signal.SIGUSR1 in arrived:  # as the Stop button of Sidekiq's Web
+                link.send("draining", until=time.monotonic())
+                link.send("drained", finished=0, given_back=[])
+                return 0
+            if not link.closed:
+                note("worker", "sigterm", os.getpid())
         if link in readable:
             for message, _ in link.receive():
                 note("worker", message["op"], os.getpid())
@@ -126,9 +130,11 @@ def resolve(*_argv):
 
 def parent(config_path):
     from jobsup.config.model import Config
-    from jobsup.parent import supervisor
+    from jobsup.parent import restart, supervisor
     from jobsup.parent.loop import Commands
 
+    if "STANDIN_NO_BACKOFF" in os.environ:
+        restart.LONGEST_DELAY = 0.01
     me = (sys.executable, "-P", __file__)
     config = Config.load(json.loads(Path(config_path).read_text()))
     return supervisor.run(config, argv=["x"], cwd=os.getcwd(), commands=Commands(me, (*me, "resolve")))
