@@ -80,7 +80,7 @@ def jobsup(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     config.write_text("concurrency: 2\nprocesses: 2\nqueues: [default, other]\nlabels: [compat]\nwire: 6\n")
     # The path of a Unix socket holds about a hundred bytes; pytest's directories may be longer.
     with tempfile.TemporaryDirectory() as short, (tmp_path / "jobsup.log").open("wb") as log:
-        command = [sys.executable, "-m", "jobsup.cli.main", "-C", config, "-r", JOBS]
+        command = [Path(sys.executable).with_name("jobsup"), "-C", config, "-r", JOBS]
         process = subprocess.Popen(
             [*command, "--redis", server.url, "--ctl", Path(short, "ctl.sock")],
             env=environment(server),

@@ -68,7 +68,7 @@ def test_the_records_have_the_shape_that_sidekiq_6_4_writes(r: redis.Redis, busy
         assert {name.encode() for name in shape["record_fields"]} <= set(record)
         assert differences(json.loads(record[b"info"]), shape["info"]) == []
         assert 0 < r.ttl(identity) <= 60
-    (worker,) = [key for key in r.scan_iter(f"*:{shape['work_key']}")]
+    (worker,) = r.scan_iter(f"*:{shape['work_key']}")
     (entry,) = r.hvals(worker)
     assert differences(json.loads(entry), shape["work"]) == []
     for key, name in (("retry", "retry_first"), ("dead", "dead"), ("schedule", "scheduled")):

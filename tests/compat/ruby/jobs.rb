@@ -17,3 +17,9 @@ class Failing
     raise "never called here"
   end
 end
+
+module Compat
+  # What Python declares with name="Compat::Echo".
+  class Echo < ::Echo
+  end
+end
