@@ -14,6 +14,7 @@ from jobsup.config.model import masked
 from jobsup.config.problem import Problem
 from jobsup.config.resolve import Resolution, resolve
 from jobsup.exits import Exit
+from jobsup.unix.paths import working_directory
 
 _EPILOG = """\b
 Examples:
@@ -33,7 +34,7 @@ def command(as_json: bool, **params: Any) -> None:
 
     Exits with 78 when there is an error.
     """
-    resolution = resolve(flags(params), os.environ, os.getcwd())
+    resolution = resolve(flags(params), os.environ, working_directory(os.environ))
     if as_json:
         print(json.dumps(_document(resolution), indent=2))
     elif sys.stdout.isatty():
@@ -66,8 +67,7 @@ def _shown(key: str, value: Any) -> Any:
             return _queues(value)
         case "capsules":
             return {
-                name: {k: _queues(v) if k == "queues" else v for k, v in given.items()}
-                for name, given in value.items()
+                name: {k: _queues(v) if k == "queues" else v for k, v in given.items()} for name, given in value.items()
             }
         case _:
             return list(value) if isinstance(value, tuple) else value
@@ -107,7 +107,8 @@ def _plain(value: Any) -> str:
 
 def _summary(problems: tuple[Problem, ...]) -> str:
     errors = sum(problem.level == "error" for problem in problems)
-    return f"{errors} errors, {len(problems) - errors} warnings"
+    warnings = len(problems) - errors
+    return f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
 
 
 def _print_lines(resolution: Resolution) -> None:
@@ -127,7 +128,9 @@ def _print_tables(resolution: Resolution) -> None:
 
     console = Console()
     for title, rows in _sections(resolution):
-        table = Table("key", "value", "from", title=Text(title), title_justify="left")
+        table = Table(title=Text(title), title_justify="left")
+        for column in ("key", "value", "from"):
+            table.add_column(column, overflow="fold")  # never cut: a path is there to be copied
         for key, value, origin in rows:
             # Text: a value with brackets is no markup
             table.add_row(key, Text(_plain(value)), Text(origin, "dim"))

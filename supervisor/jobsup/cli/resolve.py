@@ -15,7 +15,9 @@ import click
 from jobsup.cli.main import cli
 from jobsup.cli.options import flags
 from jobsup.config.resolve import resolve
+from jobsup.errors import JobsupError
 from jobsup.exits import Exit
+from jobsup.unix.paths import working_directory
 
 
 def answer(argv: Sequence[str]) -> dict[str, Any]:
@@ -23,9 +25,11 @@ def answer(argv: Sequence[str]) -> dict[str, Any]:
     try:
         with cli.make_context("jobsup", list(argv), resilient_parsing=False) as context:
             given = flags(context.params)
+        resolution = resolve(given, os.environ, working_directory(os.environ))
     except click.ClickException as error:
         return {"problems": [error.format_message()]}
-    resolution = resolve(given, os.environ, os.getcwd())
+    except JobsupError as error:
+        return {"problems": [str(error)]}
     if resolution.config is None:
         return {"problems": [str(p) for p in resolution.problems if p.level == "error"]}
     return {"config": resolution.config.dump()}

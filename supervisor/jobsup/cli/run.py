@@ -12,7 +12,7 @@ from jobsup.config.flags import Flags
 from jobsup.config.resolve import Resolution, resolve
 from jobsup.errors import JobsupError
 from jobsup.exits import Exit
-from jobsup.unix.paths import private_directory
+from jobsup.unix.paths import private_directory, working_directory
 
 
 def run(flags: Flags, argv: Sequence[str]) -> NoReturn:
@@ -22,7 +22,8 @@ def run(flags: Flags, argv: Sequence[str]) -> NoReturn:
         flags: what *argv* was parsed to.
         argv: the command line without the command, which a reload parses again.
     """
-    resolution = resolve(flags, os.environ, os.getcwd())
+    directory = working_directory(os.environ)
+    resolution = resolve(flags, os.environ, directory)
     for problem in resolution.problems:
         print(f"jobsup: {problem.level}: {problem}", file=sys.stderr)
     if resolution.config is None:
@@ -30,8 +31,8 @@ def run(flags: Flags, argv: Sequence[str]) -> NoReturn:
     try:
         _own_directory(resolution)
     except JobsupError as error:
-        fail(str(error), Exit.CANT_CREATE)
-    start = {"config": resolution.config.dump(), "argv": list(argv), "cwd": os.getcwd()}
+        fail(f"the control socket: {error} (--ctl, JOBSUP_CTL)", Exit.CANT_CREATE)
+    start = {"config": resolution.config.dump(), "argv": list(argv), "cwd": directory}
     fd = hand_over(json.dumps(start).encode())
     sys.stderr.flush()
     # -P: the parent must not import from the current directory, where an application may have a jobsup.py.

@@ -32,7 +32,7 @@ class Checked:
     def origin(self, *keys: str) -> str:
         """Where the first of *keys* that somebody wrote comes from, else the file."""
         origins = [self.settings[key].origin for key in keys if key in self.settings]
-        return next((o for o in origins if o not in {"default", "= timeout"}), self.path or "default")
+        return next((o for o in origins if o not in {"default", "= timeout"}), self.path or "")
 
 
 def check(
@@ -116,13 +116,9 @@ def _queues(profile: Checked) -> Iterator[Problem]:
     seen = Counter(name for queues in lists.values() for name, _weight in queues)
     for name, capsules in seen.items():
         if unusual(name):
-            yield warning(
-                origin, f"the queue name {name!r} has other characters than letters, digits and _ . : -"
-            )
+            yield warning(origin, f"the queue name {name!r} has other characters than letters, digits and _ . : -")
         if capsules > 1:
-            yield warning(
-                origin, f"the queue {name!r} is in {capsules} capsules: its jobs share their threads"
-            )
+            yield warning(origin, f"the queue {name!r} is in {capsules} capsules: its jobs share their threads")
 
 
 def _requirements(profile: Checked, exists: Callable[[str], bool]) -> Iterator[Problem]:
@@ -160,7 +156,7 @@ def _names(profiles: Sequence[Checked]) -> Iterator[Problem]:
         other = first.setdefault(profile["name"], profile)
         if other is not profile:
             yield error(
-                profile.path or "default",
+                profile.path or "",
                 f"{other.path} is also named {profile['name']!r}; give one of them a name of its own",
             )
 

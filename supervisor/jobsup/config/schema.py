@@ -21,7 +21,8 @@ _MOST = 1_000_000_000
 def whole(least: int) -> Reader:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
-            raise ValueError(f"must be a whole number of at least {least}, is {_shown(value)}")
+            most = f" and at most {_MOST}" if isinstance(value, int) and value > _MOST else ""
+            raise ValueError(f"must be a whole number of at least {least}{most}, is {_shown(value)}")
         return value
 
     return read

@@ -10,6 +10,27 @@ MAX_SOCKET = 100
 """Bytes of a Unix socket's path: the smallest ``sun_path`` is 104, with its NUL and room to spare."""
 
 
+def working_directory(environ: Mapping[str, str]) -> str:
+    """The current directory as the shell names it, with its links.
+
+    Deploys switch a link (``app/current``) to the new release: a reload must follow it, and would not from the
+    resolved path.
+
+    Raises:
+        JobsupError: the directory was removed.
+    """
+    logical = environ.get("PWD", "")
+    try:
+        if os.path.isabs(logical) and os.path.samefile(logical, os.curdir):
+            return logical
+    except OSError:
+        pass  # $PWD is left over from somewhere else
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise JobsupError("the current directory no longer exists; change to one that does") from error
+
+
 def control_socket(given: str | None, environ: Mapping[str, str]) -> tuple[str, str]:
     """The control socket's path, and which setting decided it.
 
@@ -48,6 +69,4 @@ def private_directory(path: str) -> None:
     # Under /tmp anybody may have made it first: lstat, so that a link is not followed to a directory of ours.
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise JobsupError(
-            f"{path} must be a directory of this user with mode 0700; remove it or name another"
-        )
+        raise JobsupError(f"{path} must be a directory of this user with mode 0700; remove it or name another")

@@ -71,7 +71,7 @@ def test_warnings_are_said_and_errors_stop_it_with_78(
     assert became == []
     assert capsys.readouterr().err.splitlines() == [
         "jobsup: error: flag -c: concurrency must be a whole number of at least 1, is 0",
-        "jobsup: warning: default: require names nothing: every job will be an unknown job; add require or -r",
+        "jobsup: warning: require names nothing: every job will be an unknown job; add require or -r",
     ]
 
 

@@ -50,6 +50,7 @@ def test_an_unknown_key_close_to_a_known_one_is_an_error_with_did_you_mean(
     ("line", "words"),
     [
         ("concurrency: 1.5", "concurrency must be a whole number"),
+        ("concurrency: 99999999999", "concurrency must be a whole number of at least 1 and at most 1000000000"),
         ("concurrency: true", "concurrency must be a whole number"),
         ("concurrency: '5'", "concurrency must be a whole number"),
         ("processes: -2", "processes must be auto or a whole number of at least 1, is -2"),
