@@ -74,7 +74,7 @@ def _directory(link: Link) -> str | None:
         select.select([link.fileno()], [], [])
         for message, _fds in link.receive():
             if message["op"] == "start":
-                return str(message["directory"])
+                return str(message["config"]["embedded"])
     return None
 
 

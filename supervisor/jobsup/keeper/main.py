@@ -53,7 +53,8 @@ def run(link_fd: int) -> int:
         if start["first"]:
             link.send("fatal", sentence=str(error), exit=int(code))
             return code
-    return Keeper(link, wakeup, config, events, start["ended"]).run()
+    ended = [facts["identity"] for facts in start["ended"]]
+    return Keeper(link, wakeup, config, events, ended).run()
 
 
 def _next_message(link: Link) -> Message | None:
@@ -81,7 +82,7 @@ class Keeper:
         self._recovery = Recovery(client, events)
         self._scheduler = Scheduler(client, config.profiles[0].wire)
         self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
-        self._ended = list(ended)
+        self._ended = ended
         self._swept_place = False
         self._ready = False
         self._sweep_at = 0.0

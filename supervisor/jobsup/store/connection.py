@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -32,6 +33,8 @@ def connect(url: str, *, timeout: float = 3.0) -> redis.Redis:
     Raises:
         RedisRefused: the URL cannot be understood.
     """
+    # A host that vanished sends no FIN; a Unix socket has no such host, and redis-py no such option for it.
+    tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     try:
         return redis.Redis.from_url(
             url,
@@ -39,8 +42,8 @@ def connect(url: str, *, timeout: float = 3.0) -> redis.Redis:
             protocol=2,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
-            socket_keepalive=not url.startswith("unix:"),
             retry=Retry(NoBackoff(), 0),
+            **tcp,
         )
     except (ValueError, TypeError) as error:
         raise RedisRefused(f"{masked(url)} is not a Redis URL: {error}", permanent=True) from None
