@@ -1,0 +1,192 @@
+"""Pushing jobs.  A web process needs this module and no more of a worker."""
+
+import math
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from jobsup import payload as wire_format
+from jobsup.config import redis_url
+from jobsup.errors import ArgumentError, RedisUnavailable
+from jobsup.middleware import chain
+from jobsup.middleware.chain import Chain, ClientMiddleware
+from jobsup.store import queues
+from jobsup.store.connection import connect
+
+RELATIVE_BELOW = 1_000_000_000
+"""Seconds: a smaller number is a duration, a larger one a point in time.  Sidekiq's rule."""
+
+BATCH = 1_000
+"""Jobs that ``push_bulk`` sends at once."""
+
+
+class Client:
+    """Pushes jobs to one Redis, from any thread; a forked process gets connections of its own.
+
+    1. prepare    check an item, run the client middleware, return the payload
+    2. push       one job
+    3. push_bulk  many jobs of one class
+
+    It connects with the first push.
+
+    Args:
+        url: None for ``$REDIS_PROVIDER``, ``$REDIS_URL`` or this host's Redis.
+        wire: the generation of Sidekiq to write for, 6, 7 or 8; None for ``$JOBSUP_WIRE``, else 8.
+        middleware: None for the chain that ``jobsup.middleware.chain.client`` is.
+
+    Raises:
+        RedisRefused: the URL cannot be understood.
+        ArgumentError: there is no such generation.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        wire: int | None = None,
+        middleware: Chain[ClientMiddleware] | None = None,
+    ) -> None:
+        self._url = redis_url.resolve(url)
+        self._redis = connect(self._url)
+        self.wire = _wire(wire)
+        self.middleware = chain.client if middleware is None else middleware
+
+    def push(self, item: dict[str, Any]) -> str | None:
+        """Push one job and return its jid, or None when middleware cancelled it.
+
+        Args:
+            item: at least ``class`` (the job's name) and ``args`` (a list).  ``at`` (Unix seconds) schedules it;
+                any other key goes into the payload as it is.
+
+        Raises:
+            ArgumentError: *item* cannot be stored; the message names where.
+            RedisUnavailable: Redis does not answer.  If the reply was lost, the job may have been pushed.
+            RedisRefused: Redis answers but does not take it.
+        """
+        return self._send([self.prepare(item)])[0]
+
+    def push_bulk(self, item: dict[str, Any], *, batch_size: int = BATCH) -> list[str | None]:
+        """Push one job for each list of arguments in ``item["args"]``, *batch_size* at a time.
+
+        Every job has its own jid and its own run through the middleware.  ``at`` may be a list, one for each.
+        Nothing is pushed before all are found right.  Returns and raises as ``push``, a jid or None for each.
+        """
+        if type(batch_size) is not int or batch_size < 1:
+            raise ArgumentError(f"batch_size must be a number of jobs above 0, not {batch_size!r}")
+        arg_lists, at = item.get("args"), item.get("at")
+        if not isinstance(arg_lists, list) or not all(isinstance(args, list) for args in arg_lists):
+            raise ArgumentError("args must be a list with one list of arguments for each job")
+        if isinstance(at, list) and len(at) != len(arg_lists):
+            raise ArgumentError(f"at has {len(at)} times for {len(arg_lists)} jobs")
+        if "jid" in item and len(arg_lists) > 1:
+            raise ArgumentError("a jid can be given for one job only")
+        prepared = []
+        for index, args in enumerate(arg_lists):
+            one = item | {"args": args}
+            if isinstance(at, list):
+                one["at"] = at[index]
+            prepared.append(self.prepare(one, where=f"args[{index}]"))
+        jids: list[str | None] = []
+        for start in range(0, len(prepared), batch_size):
+            jids += self._send(prepared[start : start + batch_size])
+        return jids
+
+    def prepare(self, item: dict[str, Any], *, where: str = "args") -> dict[str, Any] | None:
+        """The payload of *item* after the client middleware, checked; None when it was cancelled.
+
+        Raises:
+            ArgumentError: *item*, or what middleware made of it, cannot be stored.
+        """
+        _validate(item)
+        payload = wire_format.build(
+            {key: value for key, value in item.items() if key != "at" or value is not None},
+            now=time.time(),
+            wire=self.wire,
+        )
+        passed: dict[str, Any] | None = chain.compose(self.middleware, (payload,), lambda: payload)()
+        if not passed:
+            return None
+        payload = passed
+        _validate(payload)
+        # After the middleware, as in Sidekiq: it may add to the payload, or turn arguments into what JSON has.
+        for key, value in payload.items():
+            wire_format.check_args(value, where if key == "args" else key)
+        return payload
+
+    def _send(self, payloads: Sequence[dict[str, Any] | None]) -> list[str | None]:
+        now: dict[str, list[bytes]] = {}
+        later: list[tuple[float, bytes]] = []
+        enqueued_at = wire_format.stamp(time.time(), self.wire)
+        for payload in payloads:
+            if payload is None:
+                continue
+            at = payload.pop("at", None)
+            if at is None:
+                payload["enqueued_at"] = enqueued_at
+                now.setdefault(payload["queue"], []).append(wire_format.dumps(payload))
+            else:
+                later.append((at, wire_format.dumps(payload)))
+        try:
+            if now:
+                queues.push(self._redis, now)
+            if later:
+                queues.schedule(self._redis, later)
+        except RedisUnavailable as error:
+            raise RedisUnavailable(redis_url.unanswered(self._url, error)) from error
+        return [None if payload is None else payload["jid"] for payload in payloads]
+
+
+def _wire(given: int | None) -> int:
+    text = str(given) if given is not None else os.environ.get("JOBSUP_WIRE") or "8"
+    if text not in ("6", "7", "8"):
+        raise ArgumentError(f"wire (JOBSUP_WIRE) must be 6, 7 or 8, not {text!r}")
+    return int(text)
+
+
+def _validate(item: object) -> None:
+    """What Sidekiq refuses about a job as a whole."""
+    if not isinstance(item, dict) or "class" not in item or "args" not in item:
+        raise ArgumentError("a job must be a dict with at least 'class' and 'args'")
+    for key in item:
+        if type(key) is not str:
+            raise ArgumentError(f"a job's keys must be str, not {key!r}")
+    if not isinstance(item["class"], str) or not item["class"]:
+        raise ArgumentError(f"class must be the name of a job, not {item['class']!r}")
+    if type(item["args"]) is not list:
+        raise ArgumentError(f"args must be a list, not a {type(item['args']).__name__}")
+    for key in ("queue", "jid"):
+        if key in item and (not isinstance(item[key], str) or not item[key]):
+            raise ArgumentError(f"{key} must be a name, not {item[key]!r}")
+    if item.get("at") is not None and not _is_number(item["at"]):
+        raise ArgumentError(f"at must be Unix seconds, not {item['at']!r}")
+    if "tags" in item and not isinstance(item["tags"], list):
+        raise ArgumentError(f"tags must be a list, not {item['tags']!r}")
+    retry_for = item.get("retry_for")
+    if retry_for is not None and not (_is_number(retry_for) and retry_for <= RELATIVE_BELOW):
+        raise ArgumentError(f"retry_for must be seconds from the first failure, not {retry_for!r}")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and abs(value) < math.inf
+
+
+_default: Client | None = None
+
+
+def default() -> Client:
+    """The client that jobs are pushed with: what ``use`` set, else one for the environment's Redis."""
+    # Without a lock, which a fork could copy while it is held: at worst two are made and one is dropped.
+    return _default or use(Client())
+
+
+def configure(url: str | None = None, *, wire: int | None = None) -> Client:
+    """Push from now on to *url*, writing for generation *wire*; both as for ``Client``."""
+    return use(Client(url, wire=wire))
+
+
+def use(client: Client) -> Client:
+    """Push from now on with *client*."""
+    global _default
+    _default = client
+    return client

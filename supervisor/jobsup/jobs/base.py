@@ -1,0 +1,121 @@
+"""Jobs as classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from types import FunctionType
+from typing import Any, ClassVar
+
+from jobsup.client import BATCH
+from jobsup.errors import ArgumentError
+from jobsup.jobs.declaration import arguments, declare
+from jobsup.jobs.enqueuer import Enqueuer
+from jobsup.jobs.options import JobOptions
+
+
+class Job:
+    """A job: subclass it, give options as class keywords, and define ``perform``.
+
+    ::
+
+        class PaymentJob(Job, queue="critical", retry=10):
+            def perform(self, order_id): ...
+
+        PaymentJob.perform_async(42)
+
+    A worker makes a new instance for every run.  The name on the wire is the class's, or ``name="…"``.  A
+    subclass inherits the options; ``abstract=True`` makes a base that is no job itself.  The options are those
+    of ``JobOptions``; ``retry_in`` may also be a static method ``(count, error, payload)``.
+
+    Attributes:
+        jid: of the run, as enqueued.
+        payload: everything that was enqueued.
+    """
+
+    jid: str
+    payload: dict[str, Any]
+    perform: Callable[..., Any]
+    job_options: ClassVar[JobOptions] = JobOptions()
+    _enqueuer: ClassVar[Enqueuer[..., Any] | None] = None
+
+    def __init_subclass__(cls, *, name: str | None = None, abstract: bool = False, **options: Any) -> None:
+        super().__init_subclass__()
+        origin = f"{cls.__module__}.{cls.__qualname__}"
+        if "retry_in" in cls.__dict__:
+            if isinstance(inspect.getattr_static(cls, "retry_in"), FunctionType):
+                raise ArgumentError(
+                    f"{origin}: retry_in must be a @staticmethod; no instance exists when it is asked"
+                )
+            options.setdefault("retry_in", cls.__dict__["retry_in"].__get__(None, cls))
+        cls.job_options = cls.job_options.having(origin, options)
+        cls._enqueuer = None
+        if abstract:
+            return
+        perform = getattr(cls, "perform", None)
+        if not isinstance(perform, FunctionType):
+            raise ArgumentError(f"{origin} has no method perform; define it, or say abstract=True")
+        definition = declare(
+            cls.__name__ if name is None else name, cls.job_options, perform, cls._run, origin
+        )
+        cls._enqueuer = Enqueuer(definition, _without_self(perform))
+
+    @classmethod
+    def _run(cls, payload: dict[str, Any]) -> Any:
+        job = cls()
+        job.jid = str(payload.get("jid", ""))
+        job.payload = payload
+        return job.perform(*arguments(payload))
+
+    @classmethod
+    def _enqueue(cls) -> Enqueuer[..., Any]:
+        if cls._enqueuer is None:
+            raise ArgumentError(
+                f"{cls.__module__}.{cls.__qualname__} is abstract; enqueue one of its subclasses"
+            )
+        return cls._enqueuer
+
+    @classmethod
+    def perform_async(cls, *args: Any) -> str | None:
+        """Enqueue it now; see ``Enqueuer.perform_async``."""
+        return cls._enqueue().perform_async(*args)
+
+    @classmethod
+    def perform_in(cls, seconds: float, /, *args: Any) -> str | None:
+        """Run it *seconds* from now; see ``Enqueuer.perform_in``."""
+        return cls._enqueue().perform_in(seconds, *args)
+
+    @classmethod
+    def perform_at(cls, when: datetime | float, /, *args: Any) -> str | None:
+        """Run it at *when*, an aware datetime or Unix seconds; see ``Enqueuer.perform_at``."""
+        return cls._enqueue().perform_at(when, *args)
+
+    @classmethod
+    def perform_bulk(
+        cls,
+        arg_lists: Sequence[list[Any]],
+        /,
+        *,
+        batch_size: int = BATCH,
+        at: datetime | float | Sequence[datetime | float] | None = None,
+    ) -> list[str | None]:
+        """Enqueue one job for each list of arguments; see ``Enqueuer.perform_bulk``."""
+        return cls._enqueue().perform_bulk(arg_lists, batch_size=batch_size, at=at)
+
+    @classmethod
+    def perform_inline(cls, *args: Any) -> Any:
+        """Run it here and now as a worker would; see ``Enqueuer.perform_inline``."""
+        return cls._enqueue().perform_inline(*args)
+
+    @classmethod
+    def set(
+        cls, *, at: datetime | float | None = None, wait: float | None = None, **options: Any
+    ) -> Enqueuer[..., Any]:
+        """The same job with other options; see ``Enqueuer.set``."""
+        return cls._enqueue().set(at=at, wait=wait, **options)
+
+
+def _without_self(perform: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(perform)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])

@@ -1,0 +1,163 @@
+"""The ways to enqueue a job, the same for classes, functions and ``set``."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from jobsup import client
+from jobsup import payload as wire_format
+from jobsup.client import BATCH, RELATIVE_BELOW
+from jobsup.errors import ArgumentError
+from jobsup.jobs.options import JobOptions, refuse_unknown
+from jobsup.jobs.perform import perform
+from jobsup.jobs.registry import JobDefinition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SETTABLE = ("queue", "retry", "dead", "backtrace", "retry_for", "retry_queue", "tags")
+
+
+class Enqueuer(Generic[P, R]):
+    """Enqueues one job with certain options.  Methods return the jid, or None when middleware cancelled."""
+
+    def __init__(
+        self,
+        definition: JobDefinition,
+        signature: inspect.Signature,
+        *,
+        options: JobOptions | None = None,
+        at: float | None = None,
+    ) -> None:
+        self.definition = definition
+        self._signature = signature
+        self._options = options or definition.options
+        self._at = at
+
+    def perform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Enqueue it now.
+
+        Raises:
+            ArgumentError: the job does not take these arguments, or JSON cannot hold one.
+            RedisUnavailable: Redis does not answer.
+            RedisRefused: Redis answers but does not take it.
+        """
+        return client.default().push(self._item(self._positional(args, kwargs), self._at))
+
+    def perform_in(self, seconds: float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Run it *seconds* from now.  Raises as ``perform_async``."""
+        return client.default().push(self._item(self._positional(args, kwargs), moment(seconds, time.time())))
+
+    def perform_at(self, when: datetime | float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """Run it at *when*: an aware datetime, or Unix seconds.  Raises as ``perform_async``."""
+        return client.default().push(self._item(self._positional(args, kwargs), moment(when, time.time())))
+
+    def perform_bulk(
+        self,
+        arg_lists: Sequence[list[Any]],
+        /,
+        *,
+        batch_size: int = BATCH,
+        at: datetime | float | Sequence[datetime | float] | None = None,
+    ) -> list[str | None]:
+        """Enqueue one job for each list of arguments, *batch_size* at a time.
+
+        *at* is one time for all of them, or one for each.  Nothing is pushed before all arguments are found
+        right.  Raises as ``perform_async``.
+        """
+        now = time.time()
+        for index, args in enumerate(arg_lists):
+            if type(args) is not list:
+                raise ArgumentError(
+                    f"the arguments of job {index} must be a list, not a {type(args).__name__}"
+                )
+            self._positional(args, {})
+        times: Any = self._at
+        if isinstance(at, datetime | float | int):
+            times = moment(at, now)
+        elif at is not None:
+            times = [moment(when, now) for when in at]
+        return client.default().push_bulk(self._item(list(arg_lists), times), batch_size=batch_size)
+
+    def perform_inline(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """Run it here and now as a worker would: middleware, arguments through JSON.  Returns its result.
+
+        Raises:
+            ArgumentError: as ``perform_async``.
+        """
+        payload = client.default().prepare(self._item(self._positional(args, kwargs), None))
+        if payload is None:
+            return None
+        result: R = perform(self.definition, wire_format.loads(wire_format.dumps(payload)))
+        return result
+
+    def set(
+        self, *, at: datetime | float | None = None, wait: float | None = None, **options: Any
+    ) -> Enqueuer[P, R]:
+        """The same job with other options for what is enqueued through the result.
+
+        Args:
+            at: run it then, as for ``perform_at``.
+            wait: run it that many seconds from now.
+            options: any of queue, retry, dead, backtrace, retry_for, retry_queue, tags.
+
+        Raises:
+            UnknownOption: there is no such option, or it only counts where the job is declared.
+            ArgumentError: an option has a value it cannot have.
+        """
+        name = self.definition.name
+        for option in options:
+            refuse_unknown(f"set() of {name}", option, (*_SETTABLE, "at", "wait"))
+        if at is not None and wait is not None:
+            raise ArgumentError(f"set() of {name}: give either at or wait")
+        when = wait if at is None else at
+        return Enqueuer(
+            self.definition,
+            self._signature,
+            options=self._options.having(name, options),
+            at=self._at if when is None else moment(when, time.time()),
+        )
+
+    def _positional(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
+        """Arguments as a payload holds them: a list.  A call that the job does not take fails here, not there."""
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise ArgumentError(f"{self.definition.name}: {error}") from None
+        if bound.kwargs:
+            raise ArgumentError(
+                f"{self.definition.name}: {', '.join(bound.kwargs)} can only be passed by keyword, "
+                "and a payload holds a list; make it positional"
+            )
+        return list(bound.args)
+
+    def _item(self, args: list[Any], at: Any) -> dict[str, Any]:
+        stated = self._options.to_payload()
+        head = {"retry": stated.pop("retry"), "queue": stated.pop("queue"), "class": self.definition.name}
+        return head | stated | {"args": args, "at": at}
+
+
+def moment(when: datetime | float, now: float) -> float | None:
+    """When to run, in Unix seconds; None for at once, which is also what a past time means.
+
+    A number below 1,000,000,000 is seconds from *now*, as in Sidekiq.
+
+    Raises:
+        ArgumentError: *when* is a naive datetime, or no time at all.
+    """
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise ArgumentError(
+                f"{when!r} has no time zone; use an aware datetime, such as datetime.now(UTC)"
+            )
+        at = when.timestamp()
+    elif isinstance(when, bool) or not isinstance(when, int | float) or not math.isfinite(when):
+        raise ArgumentError(f"{when!r} is neither seconds nor an aware datetime")
+    else:
+        at = now + when if when < RELATIVE_BELOW else float(when)
+    return at if at > now else None
