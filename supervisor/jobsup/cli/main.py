@@ -91,3 +91,7 @@ def fail(sentence: str, code: Exit) -> None:
     """Say *sentence* and exit."""
     print(f"jobsup: {sentence}", file=sys.stderr)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()
