@@ -1,0 +1,191 @@
+"""The real command on a real server, with jobs that keep a ledger outside Redis."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import redis
+from conftest import Server, eventually
+
+LEDGER_JOBS = '''
+import os, time
+from jobsup import Job, Shutdown, job
+
+LEDGER = os.environ["LEDGER"]
+
+def note(*words):
+    with open(LEDGER, "a") as ledger:
+        ledger.write(" ".join(map(str, (*words, os.getpid(), time.time()))) + "\\n")
+
+@job
+def quick(n):
+    note("end", n)
+
+@job
+def nap(n, seconds):
+    note("start", n)
+    time.sleep(seconds)
+    note("end", n)
+
+@job(timeout=30)
+def patient(n, seconds):
+    note("start", n)
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+    note("end", n)
+
+@job
+def soft(n):
+    note("start", n)
+    try:
+        while True:
+            time.sleep(0.01)
+    except Shutdown:
+        note("interrupted", n)
+        raise
+
+class Boom(Job, backtrace=5):
+    def perform(self):
+        raise ValueError("no")
+
+class Fatal(Job, retry=0):
+    def perform(self):
+        raise RuntimeError("dead on arrival")
+'''
+
+
+class Jobsup:
+    """One supervisor, started by the command that people type."""
+
+    def __init__(self, directory: Path, server: Server | None, jobs: str = LEDGER_JOBS) -> None:
+        self.directory = directory
+        self.server = server
+        self.ledger = directory / "ledger"
+        self.ctl_path = directory / "ctl.sock"
+        self.log_path = directory / "log"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.ledger.touch()
+        self.jobs(jobs)
+        self.profile("main")
+        self.profiles = ["main"]
+        self.environ: dict[str, str] = {}
+
+    def jobs(self, source: str) -> None:
+        (self.directory / "app_jobs.py").write_text(source)
+
+    def profile(self, name: str, **settings: Any) -> None:
+        """Write a profile; JSON is YAML."""
+        defaults = {"concurrency": 2, "queues": ["default"], "require": "./app_jobs.py", "timeout": 3, "kill_after": 2}
+        (self.directory / f"{name}.yml").write_text(json.dumps(defaults | settings))
+
+    def start(self, *extra: str, wait: bool = True, wrapper: Sequence[str] = ()) -> None:
+        command = [*wrapper, sys.executable, "-m", "jobsup", "--ctl", str(self.ctl_path)]
+        for name in self.profiles:
+            command += ["-C", f"{name}.yml"]
+        if self.server:
+            command += ["--redis", self.server.url]
+        env = {**os.environ, "LEDGER": str(self.ledger), **self.environ}
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, *extra], cwd=self.directory, env=env, stdout=log, stderr=log, start_new_session=True
+            )
+        if wait:
+            eventually(lambda: self.running() and "workers are ready" in self.log(), within=20)
+
+    def running(self) -> bool:
+        """True while it runs; fails the test when it ended by itself, with what it said."""
+        assert self.process is not None
+        assert self.process.poll() is None, self.log()
+        return True
+
+    def log(self) -> str:
+        return self.log_path.read_text()
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def signal(self, sig: signal.Signals) -> None:
+        os.kill(self.pid, sig)
+
+    def wait(self, within: float = 20.0) -> int:
+        """Its exit code."""
+        assert self.process is not None
+        return self.process.wait(within)
+
+    def stop(self) -> int:
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def ctl(self, *arguments: str, within: float = 30.0) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "jobsup", "ctl", "--ctl", str(self.ctl_path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=within, check=False)
+
+    def status(self) -> dict[str, Any]:
+        answer = self.ctl("status", "--json")
+        assert answer.returncode == 0, answer.stderr + self.log()
+        return dict(json.loads(answer.stdout))
+
+    def children(self, title: str) -> list[int]:
+        """Pids of our processes whose title contains *title*, e.g. ``"main ["`` or ``keeper``."""
+        found = []
+        for child in psutil.Process(self.pid).children():
+            try:
+                if title in " ".join(child.cmdline()):
+                    found.append(child.pid)
+            except psutil.NoSuchProcess:
+                continue
+        return sorted(found)
+
+    def workers(self, pool: str = "main") -> list[int]:
+        return self.children(f" {pool} [")
+
+    def started(self) -> list[str]:
+        return [line.split()[1] for line in self.lines() if line.startswith("start ")]
+
+    def ended(self) -> list[str]:
+        return [line.split()[1] for line in self.lines() if line.startswith("end ")]
+
+    def lines(self) -> list[str]:
+        return self.ledger.read_text().splitlines()
+
+    def tidy(self) -> None:
+        """Leave nothing behind, however the test ended."""
+        if self.process is None:
+            return
+        everyone: list[psutil.Process] = []
+        try:
+            everyone = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            pass
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for process in everyone:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def push(r: redis.Redis, name: str, *args: Any, queue: str = "default", **options: Any) -> None:
+    """Enqueue as a client would, but for the parts that do not matter here."""
+    payload = {"retry": True, "queue": queue, "class": name, "args": list(args), "jid": os.urandom(12).hex()}
+    payload |= {"created_at": int(time.time() * 1000), "enqueued_at": int(time.time() * 1000)} | options
+    r.sadd("queues", queue)
+    r.lpush(f"queue:{queue}", json.dumps(payload, separators=(",", ":")))
+
+
+def inflight(r: redis.Redis) -> int:
+    return sum(int(r.llen(key)) for key in r.keys("jobsup:inflight:*"))
