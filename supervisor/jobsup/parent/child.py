@@ -17,7 +17,7 @@ from jobsup.typedefs import JSON, Identity
 from jobsup.unix import pidfd, process
 from jobsup.unix.link import Link
 from jobsup.unix.pidfd import Ended
-from jobsup.unix.slot import Slot
+from jobsup.unix.slot import READY, Slot
 
 _UNSEEN_AFTER = 1.0
 """Seconds to wait for the kernel to reparent a dead worker to us before its status is taken for lost."""
@@ -111,6 +111,7 @@ class Child:
             "generation": self.generation.number,
             "busy": ticks.busy,
             "in_hand": ticks.in_hand,
+            "fetching": ticks.state == READY,
             "rss": process.resident_bytes(self.pid) if self.pid else 0,
             "age": round(now - self.asked_at, 3),
             "main_tick_age": round(now - ticks.main_tick / 1e9, 3) if ticks.main_tick else None,

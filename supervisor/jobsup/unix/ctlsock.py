@@ -4,6 +4,7 @@ The path is the lock as well: who finds a living listener there may not start a 
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jobsup.errors import JobsupError
+from jobsup.unix.paths import private_directory
 
 _MAX_REQUEST = 65_536
 _MAX_CLIENTS = 32
@@ -118,6 +120,8 @@ def ask(path: str, request: dict[str, Any], timeout: float = 5.0) -> dict[str, A
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.settimeout(timeout)
         sock.connect(path)
+        if os.getuid() != 0 and peer_uid(sock) not in (os.getuid(), 0):
+            raise PermissionError(errno.EPERM, "another user listens there")
         sock.sendall(json.dumps(request).encode() + b"\n")
         answer = bytearray()
         while b"\n" not in answer:
@@ -132,7 +136,11 @@ def ask(path: str, request: dict[str, Any], timeout: float = 5.0) -> dict[str, A
 def _listen(path: str) -> socket.socket:
     directory = os.path.dirname(path) or "."
     try:
-        os.makedirs(directory, mode=0o700, exist_ok=True)
+        if not os.path.lexists(directory):
+            private_directory(directory)
+        found = os.stat(directory)
+        if found.st_uid not in (os.getuid(), 0) or found.st_mode & 0o022:
+            raise SocketInUse(f"The control socket's directory {directory} must be writable by this user alone")
         _refuse_living(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         before = os.umask(0o177)  # 0600 from the first moment; one thread, so nobody else makes a file now

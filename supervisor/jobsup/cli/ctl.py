@@ -1,0 +1,222 @@
+"""``jobsup ctl``: ask or steer a running jobsup over its control socket.
+
+Every request is answered at once; whoever waits, waits here, by asking again.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from jobsup.clock import Deadline
+from jobsup.errors import JobsupError
+from jobsup.unix import ctlsock
+from jobsup.unix.paths import control_socket
+
+_POLL = 0.2
+
+
+class Nobody(JobsupError):
+    """No supervisor listens on the path."""
+
+
+class Remote:
+    """A running supervisor, seen from the command line."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def ask(self, command: str) -> dict[str, Any]:
+        """Raises: Nobody: nobody listens. JobsupError: it refuses, or cannot be reached."""
+        try:
+            reply = ctlsock.ask(self.path, {"command": command})
+        except (FileNotFoundError, ConnectionError):
+            raise Nobody(
+                f"No jobsup listens on {self.path}; start it, or name its socket with --ctl or JOBSUP_CTL"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise JobsupError(f"The control socket {self.path} does not answer: {error}") from error
+        if not reply.get("ok"):
+            raise JobsupError(str(reply.get("error")))
+        return reply
+
+
+@click.group("ctl")
+@click.option("--ctl", "path", metavar="PATH", help="The control socket. Default: $JOBSUP_CTL, this user's own.")
+@click.pass_context
+def command(context: click.Context, path: str | None) -> None:
+    """Ask or steer a running jobsup."""
+    context.obj = Remote(control_socket(path, os.environ)[0])
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.pass_obj
+def status(remote: Remote, as_json: bool) -> None:
+    """Print pools and processes."""
+    found = remote.ask("status")
+    del found["ok"]
+    if as_json:
+        print(json.dumps(found))
+    elif sys.stdout.isatty():
+        _show(found)
+    else:
+        print("\n".join(lines(found)))
+
+
+@command.command()
+@click.pass_obj
+def quiet(remote: Remote) -> None:
+    """Fetch nothing more; running jobs go on. Asked again, or of nobody, it succeeds as well."""
+    try:
+        remote.ask("quiet")
+    except Nobody as nobody:
+        print(f"{nobody} (so nothing is fetched)", file=sys.stderr)
+
+
+@command.command()
+@click.option("--wait", is_flag=True, help="Return when no job runs any more.")
+@click.option("--timeout", type=click.FloatRange(min=0), help="Wait at most this many seconds; exit 1 then.")
+@click.pass_obj
+def drain(remote: Remote, wait: bool, timeout: float | None) -> None:
+    """Fetch nothing more and let the running jobs end. The processes stay until they are stopped."""
+    try:
+        remote.ask("quiet")
+        if wait and not _wait(remote, _idle, _busy_line, timeout):
+            raise JobsupError(f"Jobs are still running after {timeout:g}s")
+    except Nobody as nobody:
+        print(f"{nobody} (so no job runs)", file=sys.stderr)
+
+
+@command.command()
+@click.pass_obj
+def stop(remote: Remote) -> None:
+    """Stop, as TERM does: jobs may finish within their time."""
+    remote.ask("stop")
+
+
+@command.command()
+@click.option("--wait", is_flag=True, help="Return when the new generation has taken over; exit 1 if it could not.")
+@click.pass_obj
+def reload(remote: Remote, wait: bool) -> None:
+    """Replace every process by one with the code and configuration that are on disk now."""
+    remote.ask("reload")
+    if wait:
+        _wait(remote, lambda status: status["reload"]["state"] in ("done", "failed"), _reload_line, None)
+        outcome = remote.ask("status")["reload"]
+        if outcome["state"] == "failed":
+            raise JobsupError(f"Reload refused: {outcome['reason']}")
+
+
+@command.command()
+@click.pass_obj
+def dump(remote: Remote) -> None:
+    """Have every worker log the stacks of its threads."""
+    remote.ask("dump")
+
+
+def _wait(
+    remote: Remote,
+    done: Callable[[dict[str, Any]], bool],
+    line: Callable[[dict[str, Any]], str],
+    timeout: float | None,
+) -> bool:
+    """Ask until *done*; False when *timeout* seconds passed first.  Shows *line* on a terminal."""
+    deadline = Deadline.after(timeout if timeout is not None else float("inf"))
+    terminal = sys.stderr.isatty()
+    try:
+        while not done(status := remote.ask("status")):
+            if deadline.passed():
+                return False
+            if terminal:
+                print(f"\r\033[K{line(status)}", end="", file=sys.stderr, flush=True)
+            time.sleep(min(_POLL, deadline.remaining()))
+    finally:
+        if terminal:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return True
+
+
+def _children(status: dict[str, Any]) -> list[dict[str, Any]]:
+    return [child for pool in status["pools"] for child in pool["children"]]
+
+
+def _idle(status: dict[str, Any]) -> bool:
+    # One that was asked may be about to take a last job: what counts is that it says it fetches no more.
+    return not any(
+        child["busy"] or child["in_hand"] or child["fetching"] or child["state"] in ("spawning", "booting")
+        for child in _children(status)
+    )
+
+
+def _busy_line(status: dict[str, Any]) -> str:
+    return f"{sum(child['busy'] for child in _children(status))} jobs are running"
+
+
+def _reload_line(status: dict[str, Any]) -> str:
+    generation = status["reload"]["generation"]
+    new = sum(c["generation"] == generation and c["state"] == "ready" for c in _children(status))
+    wanted = sum(pool["size"] for pool in status["pools"])
+    return f"generation {generation}: {status['reload']['state']}, {new} of {wanted} workers are ready"
+
+
+_HEAD = ("name", "pid", "state", "gen", "busy", "rss", "age")
+
+
+def rows(status: dict[str, Any]) -> list[tuple[str, ...]]:
+    """One row per process: the parent, its helpers, then the workers by pool."""
+    found: list[tuple[str, ...]] = [
+        ("parent", str(status["pid"]), status["state"], "", "", _megabytes(status["rss"]), "")
+    ]
+    for helper in status["helpers"]:
+        age = _seconds(helper["age"])
+        name = helper["name"].lower()
+        found.append((name, str(helper["pid"]), helper["state"], "", "", _megabytes(helper["rss"]), age))
+    for pool in status["pools"]:
+        if pool["failed"]:
+            found.append((pool["name"], "", "FAILED", str(pool["generation"]), "", "", ""))
+        found += [
+            (
+                pool["name"],
+                str(child["pid"] or ""),
+                child["state"],
+                str(child["generation"]),
+                str(child["busy"]),
+                _megabytes(child["rss"]),
+                _seconds(child["age"]),
+            )
+            for child in pool["children"]
+        ]
+    return found
+
+
+def lines(status: dict[str, Any]) -> list[str]:
+    """The plain form: aligned columns, for pipes and logs."""
+    table = [_HEAD, *rows(status)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+
+
+def _show(status: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"jobsup {status['version']}, generation {status['generation']}, {status['state']}"
+    table = Table(title=title, title_justify="left", box=None, header_style="bold")
+    for name in _HEAD:
+        table.add_column(name, justify="left" if name in ("name", "state") else "right")
+    for row in rows(status):
+        table.add_row(*row, style="red" if row[2] == "FAILED" else None)
+    Console().print(table)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_048_576:.0f} MB"
+
+
+def _seconds(age: float) -> str:
+    return f"{age:.0f}s"
