@@ -12,7 +12,7 @@ from jobsup import Job
 
 
 def server() -> redis.Redis:
-    return redis.Redis.from_url(os.environ["REDIS_URL"])
+    return redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=None)
 
 
 class Echo(Job):

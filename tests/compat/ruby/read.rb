@@ -45,13 +45,13 @@ report = {
   "work" => see.call("Workers") do
     Sidekiq::Workers.new.map do |identity, thread, work|
       {"identity" => identity, "thread" => thread, "queue" => work["queue"], "run_at" => work["run_at"],
-       "job" => Sidekiq::Job.new(work["payload"]).then { |job| [job.display_class, job.jid, job.args] }}
+       "job" => Sidekiq::JobRecord.new(work["payload"]).then { |job| [job.display_class, job.jid, job.args] }}
     end
   end
 }
 
 web = Rack::MockRequest.new(Rack::Session::Cookie.new(Sidekiq::Web, secret: "compat" * 16))
-paths = %w[/ /busy /queues /retries /scheduled /morgue /stats /stats/queues /dashboard/stats]
+paths = %w[/ /busy /queues /retries /scheduled /morgue /stats /stats/queues]
 paths += (report["queues"] || {}).keys.map { |name| "/queues/#{name}" }
 {"retries" => "retries", "dead" => "morgue", "scheduled" => "scheduled"}.each do |set, page|
   paths += (report[set] || []).map { |job| "/#{page}/#{job["score"]}-#{job["jid"]}" }
