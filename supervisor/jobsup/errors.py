@@ -1,5 +1,7 @@
 """Everything jobsup raises on purpose."""
 
+import traceback
+
 
 class JobsupError(Exception):
     """Base of the errors a caller may want to catch.  The message is one sentence for a person."""
@@ -47,6 +49,13 @@ class RedisRefused(JobsupError):
 
 class Fenced(JobsupError):
     """This identity was given up and swept: it may take nothing and settle nothing any more."""
+
+
+def explained(error: BaseException) -> str:
+    """What to print of a failed import: a sentence for a mistake we understand, else the whole traceback."""
+    if isinstance(error, JobsupError):
+        return str(error)
+    return "".join(traceback.format_exception(error)).rstrip()
 
 
 class Shutdown(BaseException):

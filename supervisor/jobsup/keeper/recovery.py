@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import redis
-
 from jobsup.events import Events
 from jobsup.store import owners, scripts
+from jobsup.store.connection import Client
 from jobsup.unix import place
 
 
@@ -21,7 +20,7 @@ class Recovery:
     3. sweep        leases that have run out: hosts that vanished.  It also looks again at those given up lately
     """
 
-    def __init__(self, client: redis.Redis, events: Events) -> None:
+    def __init__(self, client: Client, events: Events) -> None:
         self._client = client
         self._run = scripts.runner(client)
         self._events = events

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import redis
-
 from jobsup import payload as wire_format
 from jobsup.errors import MalformedPayload
 from jobsup.store import keys, owners, scripts
+from jobsup.store.connection import Client
 
 _BATCH = 100
 
@@ -14,7 +13,7 @@ _BATCH = 100
 class Scheduler:
     """Any number of keepers may do this at once: each job is moved by one of them, in one step."""
 
-    def __init__(self, client: redis.Redis, wire: int) -> None:
+    def __init__(self, client: Client, wire: int) -> None:
         self._client = client
         self._run = scripts.runner(client)
         self._wire = wire

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import redis
 from redis.backoff import NoBackoff
@@ -13,6 +13,9 @@ from redis.retry import Retry
 from jobsup.config.model import masked
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 
+Client: TypeAlias = redis.Redis
+"""A pool of connections whose replies are bytes; only ``store`` calls its methods."""
+
 _PERMANENT = (
     redis.exceptions.AuthenticationError,
     redis.exceptions.AuthorizationError,
@@ -20,7 +23,7 @@ _PERMANENT = (
 )
 
 
-def connect(url: str, *, timeout: float = 3.0) -> redis.Redis:
+def connect(url: str, *, timeout: float = 3.0) -> Client:
     """A client for *url*; connects when first used.  Replies are bytes.
 
     It never repeats a command by itself: whether a lost reply may be asked for again is decided where the

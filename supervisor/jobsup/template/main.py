@@ -20,6 +20,7 @@ from typing import NoReturn, TypeAlias
 
 from jobsup import clock
 from jobsup.config.model import Config, Profile
+from jobsup.errors import explained
 from jobsup.exits import Exit
 from jobsup.unix import fork, process, proctitle
 from jobsup.unix.link import Link, Message
@@ -68,8 +69,8 @@ class Template:
             try:
                 self._load(profiles[0].require, os.getcwd())
             # SystemExit too: a module that calls sys.exit() on import has failed to be imported.
-            except BaseException:  # noqa: BLE001
-                self._link.send("failed", traceback=traceback.format_exc())
+            except BaseException as error:  # noqa: BLE001
+                self._link.send("failed", traceback=explained(error))
                 return False
             self._loaded = True
         gc.collect()

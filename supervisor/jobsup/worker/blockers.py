@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import redis
-
 from jobsup.clock import monotonic
 from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store import keys
 from jobsup.store.channel import Channel
+from jobsup.store.connection import Client
 
 _TIMEOUT = 5
 """Seconds a move waits at the server.  Bounds how long one of a dead connection can still act."""
@@ -27,9 +26,7 @@ _BROKEN = 5.0
 class Blockers:
     """The blocking moves of one capsule.  Used by its Fetcher's thread only."""
 
-    def __init__(
-        self, client: redis.Redis, identity: str, queues: list[str], on_broken: Callable[[str], None]
-    ) -> None:
+    def __init__(self, client: Client, identity: str, queues: list[str], on_broken: Callable[[str], None]) -> None:
         self._client = client
         self._on_broken = on_broken
         self._identity = identity
@@ -57,9 +54,7 @@ class Blockers:
                 channel = Channel(self._client)
                 channel.open()
                 self._channels[queue] = channel
-            channel.send(
-                "BLMOVE", keys.queue(queue), keys.inflight(self._identity, queue), "RIGHT", "LEFT", _TIMEOUT
-            )
+            channel.send("BLMOVE", keys.queue(queue), keys.inflight(self._identity, queue), "RIGHT", "LEFT", _TIMEOUT)
             self._armed[queue] = now
 
     def arrived(self, readable: set[int]) -> list[tuple[str, bytes]]:

@@ -6,14 +6,13 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-import redis
-
 from jobsup.clock import monotonic, wall
 from jobsup.config.model import Capsule
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 from jobsup.events import Events
 from jobsup.store import keys, scripts
 from jobsup.store.channel import Channel
+from jobsup.store.connection import Client
 from jobsup.worker.blockers import Blockers
 from jobsup.worker.counters import Counters
 from jobsup.worker.fair import QueueOrder
@@ -51,7 +50,7 @@ class Fetcher:
     def __init__(
         self,
         *,
-        client: redis.Redis,
+        client: Client,
         identity: str,
         capsule: Capsule,
         limits: DeadLimits,

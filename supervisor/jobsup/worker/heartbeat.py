@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 
 import psutil
-import redis
 
 from jobsup.clock import Deadline, boottime, wall
 from jobsup.config.model import Profile
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 from jobsup.store import processes, scripts
+from jobsup.store.connection import Client
 from jobsup.unix import place
 from jobsup.worker.counters import Counters
 from jobsup.worker.lease import BEAT_EVERY, SECONDS, Lease, Outage
@@ -36,7 +36,7 @@ class Heartbeat:
     def __init__(
         self,
         *,
-        client: redis.Redis,
+        client: Client,
         identity: str,
         hostname: str,
         profile: Profile,
@@ -58,9 +58,7 @@ class Heartbeat:
         self._abandoned = abandoned
         self._on_signal = on_signal
         self._on_registered = on_registered
-        self._info = processes.info(
-            profile, identity=identity, hostname=hostname, pid=os.getpid(), started_at=wall()
-        )
+        self._info = processes.info(profile, identity=identity, hostname=hostname, pid=os.getpid(), started_at=wall())
         self._process = psutil.Process()
         self._rtt_us = 0
         self._poked = threading.Event()
@@ -88,9 +86,7 @@ class Heartbeat:
             return None
         try:
             self._beat()
-            return scripts.leave(
-                self._run, self._identity, wire=self._profile.wire, queues=self._profile.queues
-            )
+            return scripts.leave(self._run, self._identity, wire=self._profile.wire, queues=self._profile.queues)
         except (RedisUnavailable, RedisRefused, Fenced):
             return None  # the record expires, and the lease: whatever is left is given back then
 
@@ -136,10 +132,7 @@ class Heartbeat:
         self._on_registered()
 
     def _beat(self) -> None:
-        work = {
-            name: processes.work_entry(unit.queue, unit.raw, unit.run_at)
-            for name, unit in self._running().items()
-        }
+        work = {name: processes.work_entry(unit.queue, unit.raw, unit.run_at) for name, unit in self._running().items()}
         processed, failed = self._counters.peek()
         record = processes.record(
             self._info,

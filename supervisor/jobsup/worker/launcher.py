@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from jobsup.clock import Deadline, monotonic
 from jobsup.config.model import Capsule, Config, Profile, hostname
-from jobsup.errors import RedisRefused, RedisUnavailable
+from jobsup.errors import RedisRefused, RedisUnavailable, explained
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.jobs import loading, registry
@@ -57,8 +57,8 @@ def run(
     if not app_loaded:
         try:
             loading.load(profile.require, os.getcwd())
-        except BaseException:  # noqa: BLE001  sys.exit() on import is a failed import too
-            link.send("failed", traceback=traceback.format_exc(), permanent=True)
+        except BaseException as error:  # noqa: BLE001  sys.exit() on import is a failed import too
+            link.send("failed", traceback=explained(error), permanent=True)
             return Exit.SOFTWARE
     return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
 
@@ -175,9 +175,7 @@ class Launcher:
         self._slot.set_state(slot.DRAINING)
         self._drain = Drain.of(self._profile, monotonic() if begun is None else begun)
         self._tell_until(self._drain)
-        self._events.emit(
-            "worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic())
-        )
+        self._events.emit("worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic()))
 
     def halt(self) -> None:
         self.drain()

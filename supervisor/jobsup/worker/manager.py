@@ -31,9 +31,7 @@ class Manager:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self.fetcher = make_fetcher(self._inbox, self._outbox)
-        self._processors = [
-            Processor(self._inbox, self._outbox, execute, on_crash) for _ in range(concurrency)
-        ]
+        self._processors = [Processor(self._inbox, self._outbox, execute, on_crash) for _ in range(concurrency)]
         self._on_crash = on_crash
         self._fetching = threading.Thread(target=self._fetch, name="jobsup-fetcher", daemon=True)
 
