@@ -1,0 +1,1 @@
+"""``jobsup demo``: the Python standard library as a workload, put through a crash and a deploy."""
