@@ -74,10 +74,14 @@ def sidekiq(server: Server, ruby: Ruby, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def jobsup(server: Server, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The real command, with two workers that run ``jobs.py``, writing as Debian's Sidekiq reads."""
+def jobsup(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """The real command, with two workers that run ``jobs.py``.
+
+    It writes as Debian's Sidekiq 6 reads, or for the generation that is the fixture's parameter.
+    """
+    wire = getattr(request, "param", 6)
     config = tmp_path / "sidekiq.yml"
-    config.write_text("concurrency: 2\nprocesses: 2\nqueues: [default, other]\nlabels: [compat]\nwire: 6\n")
+    config.write_text(f"concurrency: 2\nprocesses: 2\nqueues: [default, other]\nlabels: [compat]\nwire: {wire}\n")
     # The path of a Unix socket holds about a hundred bytes; pytest's directories may be longer.
     with tempfile.TemporaryDirectory() as short, (tmp_path / "jobsup.log").open("wb") as log:
         command = [Path(sys.executable).with_name("jobsup"), "-C", config, "-r", JOBS]
