@@ -27,6 +27,8 @@ _ODD_NUMBER = re.compile(rb"[\[:,]-?(?:\d{16}|0\.0000|\d+(?:\.\d+)?e)")
 """Found in every text with a number that orjson and Ruby treat differently (and in some others)."""
 _WIDE_INTEGER = re.compile(rb"\d{19}")
 """Found in every text with an integer that orjson would read as a float (and in some others)."""
+_INTEGER_BITS = 14_000
+"""Python converts integers of up to 4300 digits from and to text: 14,284 bits."""
 _MILLISECONDS_FROM = 1e11
 """As seconds the year 5138, as milliseconds 1973: what is larger is milliseconds."""
 
@@ -138,7 +140,10 @@ def _check(value: object, where: str, depth: int) -> None:
             raise ArgumentError(f"{where[:200]} is nested too deep; a job holds at most {MAX_DEPTH} levels")
         for name, inner in _children(value, where):
             _check(inner, where + name, depth + 1)
-    elif value is not None and kind is not bool and kind is not int:
+    elif kind is int:
+        if value.bit_length() > _INTEGER_BITS:  # type: ignore[attr-defined]
+            raise ArgumentError(f"{where} has more digits than Python reads back; pass a string")
+    elif value is not None and kind is not bool:
         raise ArgumentError(
             f"{where} is a {_named(kind)}; pass only None, bool, int, float, str, list and dict{_cure(kind)}"
         )
@@ -216,7 +221,7 @@ def _fragments(value: object) -> Iterable[str]:
         case str():
             yield encode_basestring(value)
         case int():
-            yield f"{Decimal(value):f}"  # str() refuses integers of more than 4300 digits
+            yield str(value)
         case float():
             yield _ruby_float(value)
         case list():
