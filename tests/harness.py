@@ -16,7 +16,7 @@ import psutil
 import redis
 from conftest import Server, eventually
 
-LEDGER_JOBS = '''
+LEDGER_JOBS = """
 import os, time
 from jobsup import Job, Shutdown, job
 
@@ -61,7 +61,7 @@ class Boom(Job, backtrace=5):
 class Fatal(Job, retry=0):
     def perform(self):
         raise RuntimeError("dead on arrival")
-'''
+"""
 
 
 class Jobsup:

@@ -101,9 +101,7 @@ def test_a_killed_keeper_is_replaced_and_no_job_notices(app: Jobsup, r: redis.Re
     assert app.workers() == workers
 
 
-def test_a_worker_that_dies_while_there_is_no_keeper_is_given_back_by_the_next_one(
-    app: Jobsup, r: redis.Redis
-) -> None:
+def test_a_worker_that_dies_while_there_is_no_keeper_is_given_back_by_the_next_one(app: Jobsup, r: redis.Redis) -> None:
     app.start()
     push(r, "nap", 1, 0.7)
     eventually(lambda: app.started() == ["1"])
@@ -128,9 +126,7 @@ def test_a_killed_template_is_replaced_without_touching_its_workers(app: Jobsup,
     eventually(lambda: app.ended() == ["1"])
 
 
-def test_a_killed_parent_leaves_no_process_and_its_workers_finish_what_they_run(
-    app: Jobsup, r: redis.Redis
-) -> None:
+def test_a_killed_parent_leaves_no_process_and_its_workers_finish_what_they_run(app: Jobsup, r: redis.Redis) -> None:
     app.profile("main", timeout=3, concurrency=1, processes=2)
     app.start()
     everyone = [child.pid for child in psutil.Process(app.pid).children(recursive=True)]

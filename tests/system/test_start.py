@@ -70,9 +70,7 @@ def test_without_preload_every_worker_imports_the_application_itself(app: Jobsup
 
 
 @pytest.mark.parametrize("preload", [True, False])
-def test_an_application_that_cannot_be_imported_stops_the_start_with_its_traceback(
-    app: Jobsup, preload: bool
-) -> None:
+def test_an_application_that_cannot_be_imported_stops_the_start_with_its_traceback(app: Jobsup, preload: bool) -> None:
     app.profile("main", preload=preload)
     app.jobs("import no_such_module_anywhere\n")
     app.start(wait=False)

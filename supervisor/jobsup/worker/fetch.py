@@ -61,6 +61,7 @@ class Fetcher:
         counters: Counters,
         events: Events,
         tick: Callable[[float], None],
+        on_work: Callable[[], None],
         on_settled: Callable[[], None],
     ) -> None:
         self._client = client
@@ -75,6 +76,7 @@ class Fetcher:
         self._counters = counters
         self._events = events
         self._tick = tick
+        self._on_work = on_work
         self._on_settled = on_settled
         self._order = QueueOrder(capsule, random.random)
 
@@ -95,6 +97,11 @@ class Fetcher:
         self._quiet = False
         self._closing = False
         self.closed = False
+
+    @property
+    def busy(self) -> int:
+        """Threads that have a job, or will have one in a moment."""
+        return min(self._running, self._capsule.concurrency)
 
     def quiet(self) -> None:
         """Take nothing more.  Irreversible, as in Sidekiq."""
@@ -141,6 +148,7 @@ class Fetcher:
                 self._blockers.arm()
             else:
                 self._accept(self._blockers.disarm(main))
+            self._on_work()
             self._wait()
 
     # -- taking and settling
@@ -152,6 +160,7 @@ class Fetcher:
         return max(0, threads + ahead - self._running)
 
     def _turn(self, main: Channel, wanted: int) -> None:
+        self._on_work()
         shares, fallbacks = self._order.draw(wanted) if wanted else ([], [])
         settling = self._unsettled[:_SETTLE_MAX]
         now = wall()

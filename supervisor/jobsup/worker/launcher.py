@@ -229,7 +229,7 @@ class Launcher:
     def _look(self) -> None:
         running = self._running()
         self._slot.tick_main(monotonic())
-        self._slot.set_work(len(running), sum(m.in_hand for m in self._managers))
+        self._publish_work()
         title = proctitle.worker(
             self._profile.name, len(running), self._profile.concurrency, stopping=self._drain is not None
         )
@@ -239,6 +239,10 @@ class Launcher:
         if self._drain is not None:
             self._tell_until(self._drain)
             self._interrupt_late(self._drain, running)
+
+    def _publish_work(self) -> None:
+        # Called by every thread that changes it: each writes the whole truth, so the last one is right.
+        self._slot.set_work(sum(m.busy for m in self._managers), sum(m.in_hand for m in self._managers))
 
     def _interrupt_late(self, drain: Drain, running: list[tuple[Processor, UnitOfWork]]) -> None:
         now = monotonic()
@@ -307,6 +311,7 @@ class Launcher:
                 counters=self._counters,
                 events=self._events,
                 tick=self._slot.tick_fetch,
+                on_work=self._publish_work,
                 on_settled=self._bell.ring,
             )
 

@@ -58,6 +58,11 @@ class Manager:
         return [(p, unit) for p in self._processors if (unit := p.current) is not None]
 
     @property
+    def busy(self) -> int:
+        """Threads at work."""
+        return self.fetcher.busy
+
+    @property
     def in_hand(self) -> int:
         """Jobs taken and not yet settled."""
         return len(self.fetcher.hand)
