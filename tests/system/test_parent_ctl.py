@@ -118,6 +118,18 @@ def test_garbage_and_silence_on_the_socket_disturb_nobody(parent: Parent) -> Non
     assert parent.ask("rm -rf")["ok"] is False
 
 
+def test_many_silent_clients_cannot_use_up_the_descriptors(parent: Parent) -> None:
+    parent.start()
+    clients = [socket.socket(socket.AF_UNIX) for _ in range(40)]
+    for client in clients:
+        client.connect(parent.config.ctl)
+        assert len(parent.pids()) == 2
+
+    assert len(os.listdir(f"/proc/{parent.process.pid}/fd")) < 60
+    for client in clients:
+        client.close()
+
+
 def test_a_socket_directory_that_others_can_write_is_refused(parent: Parent, tmp_path: Path) -> None:
     directory = tmp_path / "ctl"
     directory.mkdir()

@@ -7,6 +7,8 @@ from jobsup.parent.loop import Loop
 from jobsup.typedefs import JSON
 from jobsup.unix import ctlsock
 
+_MOST_CONNECTIONS = 32
+
 
 class Steered(Protocol):
     """The supervisor, as far as it can be asked.  Each returns None, or a sentence why not."""
@@ -31,6 +33,7 @@ class Control:
             "reload": supervisor.reload,
             "dump": supervisor.dump,
         }
+        self._open: list[ctlsock.Connection] = []
         self._server = ctlsock.Server(path, self._answer)
         loop.watch(self._server, self._accept)
 
@@ -40,13 +43,21 @@ class Control:
 
     def _accept(self) -> None:
         connection = self._server.accept()
-        if connection is not None:
-            self._loop.watch(connection, lambda: self._serve(connection))
+        if connection is None:
+            return
+        if len(self._open) >= _MOST_CONNECTIONS:  # each holds a descriptor, and the oldest had its time
+            self._hang_up(self._open[0])
+        self._open.append(connection)
+        self._loop.watch(connection, lambda: self._serve(connection))
 
     def _serve(self, connection: ctlsock.Connection) -> None:
         if connection.readable():
-            self._loop.forget(connection)
-            connection.close()
+            self._hang_up(connection)
+
+    def _hang_up(self, connection: ctlsock.Connection) -> None:
+        self._open.remove(connection)
+        self._loop.forget(connection)
+        connection.close()
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request.get("command")

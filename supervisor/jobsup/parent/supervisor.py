@@ -7,6 +7,7 @@ speaks to Redis, runs application code, or waits for either.
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 
 from jobsup import __version__, clock
@@ -18,14 +19,13 @@ from jobsup.log import Logger
 from jobsup.parent import plan
 from jobsup.parent.child import Child
 from jobsup.parent.control import Control
-from jobsup.parent.crew import Crew, view
+from jobsup.parent.crew import Crew, in_place, view
 from jobsup.parent.generation import Generation
 from jobsup.parent.helper import Helper
 from jobsup.parent.housekeeping import SETTLE_WITHIN, Housekeeping
 from jobsup.parent.loop import Commands, Context, Loop
 from jobsup.parent.plan import Mode
 from jobsup.parent.reload import Reloader
-from jobsup.parent.stages import Stage
 from jobsup.typedefs import JSON
 from jobsup.unix import pidfd, process, proctitle
 from jobsup.unix.ctlsock import SocketInUse
@@ -181,7 +181,6 @@ class Supervisor:
         now = clock.monotonic()
         helpers = [self._house.keeper, *(t for g in self._reloader.generations for t in g.templates)]
         helpers += [self._guard] if self._guard else []
-        children = [child.status(now) for child in self._crew]
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -190,17 +189,7 @@ class Supervisor:
             "generation": self._reloader.current.number,
             "reload": self._reloader.status(),
             "redis": self._house.redis,
-            "pools": [
-                {
-                    "name": name,
-                    "size": size,
-                    "generation": generation.number,
-                    "failed": self._crew.pool(name).failed,
-                    "crashes": self._crew.pool(name).crashes.recent(now),
-                    "children": [child for child in children if child["pool"] == name],
-                }
-                for name, (size, generation) in self._pools.items()
-            ],
+            "pools": self._crew.status(self._pools, now),
             "helpers": [helper.status(now) for helper in helpers if not helper.gone],
         }
 
@@ -356,15 +345,7 @@ class Supervisor:
         self._crew.forgive()
 
     def _all_in_place(self) -> bool:
-        """Whether every pool has its workers READY, and none but those of its generation."""
-        staying = [child for child in self._crew if child.stage < Stage.DRAINING]
-        for name, (size, generation) in self._pools.items():
-            mine = [child for child in staying if child.profile.name == name]
-            if any(child.generation is not generation for child in mine):
-                return False
-            if sum(child.stage is Stage.READY for child in mine) < size:
-                return False
-        return True
+        return in_place(self._crew, self._pools)
 
     def _view(self) -> plan.State:
         return view(self._crew, self._mode, self._pools)
@@ -405,4 +386,9 @@ def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMA
     except SocketInUse as error:
         print(error, file=sys.stderr)
         return Exit.CANT_CREATE
-    return supervisor.run()
+    try:
+        return supervisor.run()
+    except Exception:  # noqa: BLE001
+        # A bug of ours.  Everybody sees EOF now, drains and leaves; who restarts us learns that it was no stop.
+        traceback.print_exc()
+        return Exit.SOFTWARE

@@ -11,7 +11,10 @@ def pool(size: int = 2, generation: int = 1, **fields: object) -> Pool:
     return Pool("main", size, generation, **{"loaded": True, **fields})  # type: ignore[arg-type]
 
 
-def decide(*workers: Worker, pool: Pool = pool(), mode: Mode = Mode.RUNNING, now: float = 0.0) -> list[object]:
+FULL = pool()
+
+
+def decide(*workers: Worker, pool: Pool = FULL, mode: Mode = Mode.RUNNING, now: float = 0.0) -> list[object]:
     return list(plan(State(mode, (pool,), workers), now))
 
 
