@@ -78,8 +78,8 @@ def refuse_unknown(job: str, name: str, known: Iterable[str]) -> None:
     names = sorted(known)
     if name in names:
         return
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"
+    close = sorted(difflib.get_close_matches(name, names, n=3), key=len)
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"known: {', '.join(names)}"
     raise UnknownOption(f"{job} has no option {name!r}; {hint}")
 
 
