@@ -172,7 +172,9 @@ class Scenario:
 
     def _look(self) -> dict[str, Any]:
         """The supervisor's status, shown and remembered; an empty one while it boots."""
-        status = self.jobsup.status() or {"pools": [], "generation": 0}
+        status = self.jobsup.status()
+        if status is None:
+            return {"pools": []}
         self._generations |= {c["pid"]: c["generation"] for c in _children(status) if c["pid"]}
         modules, packages = self._done()
         self.display.show(

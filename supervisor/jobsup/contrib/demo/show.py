@@ -101,13 +101,13 @@ def verdict(console: Console, found: Verdict, seconds: float) -> None:
     table.add_column()
     table.add_column(justify="right")
     table.add_column(style="dim")
-    table.add_row("enqueued", f"{found.enqueued:,}")
+    table.add_row("jobs enqueued", f"{found.enqueued:,}")
     table.add_row("finished", f"{found.finished:,}")
     table.add_row("run twice", f"{sum(found.twice.values()):,}")
     for reason, jobs in sorted(found.twice.items()):
         table.add_row("", f"{jobs:,}", reason)
     table.add_row("lost", f"{len(found.lost):,}")
-    table.add_row("wrong", f"{len(found.wrong):,}")
+    table.add_row("wrong results", f"{len(found.wrong):,}")
     console.print(table)
     for sentence in problems(found):
         console.print(sentence, markup=False, highlight=False, soft_wrap=True, style="red")
