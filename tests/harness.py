@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import redis
+
 from conftest import Server, eventually
 
 LEDGER_JOBS = """

@@ -190,3 +190,8 @@ def use(client: Client) -> Client:
     global _default
     _default = client
     return client
+
+
+def offer(client: Client) -> Client:
+    """Push from now on with *client*, unless the application has chosen one itself."""
+    return _default or use(client)

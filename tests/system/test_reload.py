@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from conftest import Server, eventually
 from harness import LEDGER_JOBS, Jobsup, push
-
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system

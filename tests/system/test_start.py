@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from conftest import Server, eventually
 from harness import Jobsup, push
-
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
@@ -192,6 +192,19 @@ def test_a_queue_key_of_the_wrong_type_stops_only_that_queue(app: Jobsup, r: red
 
     eventually(lambda: app.ended() == ["1"])
     assert app.log().count("not a list") == 1
+
+
+def test_a_job_that_enqueues_a_job_means_the_redis_it_came_from(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(
+        "import os\nfrom jobsup import job\n"
+        "@job\ndef child(n):\n    open(os.environ['LEDGER'], 'a').write(f'end {n}\\n')\n"
+        "@job\ndef parent(n):\n    child.perform_async(n)\n"
+    )
+    app.environ = {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    app.start()
+    push(r, "parent", 7)
+
+    eventually(lambda: app.ended() == ["7"])
 
 
 def test_scheduled_jobs_run_when_they_are_due(app: Jobsup, r: redis.Redis) -> None:

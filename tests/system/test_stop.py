@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
+
 from conftest import Server, eventually
 from harness import Jobsup, inflight, push
-
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
@@ -31,7 +31,7 @@ def test_an_idle_supervisor_stops_at_once_and_leaves_nothing_in_redis(app: Jobsu
 
     assert app.stop() == Exit.OK
     # As with Sidekiq, the record itself is left to expire.
-    assert {key.decode() for key in r.keys()} == set(identities)
+    assert {key.decode() for key in r.scan_iter()} == set(identities)
     assert not app.ctl_path.exists()
 
 

@@ -10,6 +10,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
+from jobsup import client
 from jobsup.clock import Deadline, monotonic
 from jobsup.config.model import Capsule, Config, Profile, hostname
 from jobsup.errors import RedisRefused, RedisUnavailable, explained
@@ -60,6 +61,8 @@ def run(
         except BaseException as error:  # noqa: BLE001  sys.exit() on import is a failed import too
             link.send("failed", traceback=explained(error), permanent=True)
             return Exit.SOFTWARE
+    # Jobs that enqueue jobs mean the Redis they came from, not whatever the environment names.
+    client.offer(client.Client(config.redis_url, wire=profile.wire))
     return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
 
 
