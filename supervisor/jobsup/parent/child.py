@@ -29,6 +29,7 @@ class Child:
 
     Attributes:
         nonce: chosen before the fork, so that both sides can name it without talking.
+        limit: what no word of a leaving worker can put its deadline behind.
         leaving: it was asked to go, or said it goes: its end is no crash.
         killed: why we killed it; "" if we did not.
         drained: it said that nothing of its work is left in its in-flight lists.
@@ -46,6 +47,7 @@ class Child:
     pidfd: int = -1
     asked_at: float = field(default_factory=clock.monotonic)
     ready_at: float = FOREVER
+    limit: float = FOREVER
     leaving: bool = False
     killed: str = ""
     drained: bool = False
@@ -70,14 +72,26 @@ class Child:
         )
 
     def leave_by(self, until: float) -> None:
-        """Its jobs may run until *until*; a little later it is killed.  A deadline is never put off."""
-        self.leaving = True
-        self.deadline = min(self.deadline, until + self.profile.kill_after)
+        """Its jobs may run until *until*; a little later it is killed.
 
-    def begin_drain(self, begun: float) -> None:
-        """It is to leave as of *begun*; without its own word it may need all of ``max_timeout``."""
-        self.leave_by(begun + self.profile.max_timeout)
+        The last word counts, as a job that was on its way may need longer than those before; but none can
+        put off what ``max_timeout`` allows, counted from when it began to leave.
+        """
+        if not self.leaving:
+            self.begin_leaving(clock.monotonic())
+        self.deadline = min(self.limit, until + self.profile.kill_after)
+
+    def begin_leaving(self, begun: float) -> None:
+        """It leaves as of *begun*; without its own word it may need all of ``max_timeout``."""
+        self.leaving = True
+        self.limit = min(self.limit, begun + self.profile.max_timeout + self.profile.kill_after)
+        self.deadline = self.limit
         self.happened(Event.LEAVING)
+
+    def halt(self, now: float) -> None:
+        """It leaves now, whatever it was allowed before."""
+        self.begin_leaving(now)
+        self.limit = self.deadline = min(self.limit, now + self.profile.kill_after)
 
     def kill(self, reason: str) -> None:
         self.killed = reason

@@ -116,14 +116,13 @@ class Crew:
     def drain(self, nonce: str, begun: float) -> None:
         child = self._children[nonce]
         child.link.send("drain", begun=begun)
-        child.begin_drain(begun)
+        child.begin_leaving(begun)
 
     def halt(self, now: float) -> None:
         """Everybody gives back what runs and leaves, now; asked again it changes nothing."""
         for child in self:
             child.link.send("halt")
-            child.happened(Event.LEAVING)
-            child.leave_by(now)
+            child.halt(now)
 
     def kill(self, nonce: str, now: float) -> None:
         child = self._children[nonce]
@@ -222,7 +221,6 @@ class Crew:
                 self._context.events.emit("boot.failed", child=child.name, traceback=child.traceback)
             case "draining":
                 child.leave_by(float(message["until"]))
-                child.happened(Event.LEAVING)
             case "drained":
                 child.drained = True
                 self.given_back += len(message.get("given_back", ()))
