@@ -167,9 +167,7 @@ def _check_text(text: str, where: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise ArgumentError(
-            f"{where} holds a lone surrogate at character {error.start}; it is no text"
-        ) from None
+        raise ArgumentError(f"{where} holds a lone surrogate at character {error.start}; it is no text") from None
 
 
 def _named(kind: type) -> str:

@@ -143,6 +143,10 @@ def parent(config_path):
 if __name__ == "__main__":
     role, *arguments = sys.argv[1:]
     function = {
-        "keeper": keeper, "embedded": embedded, "template": template, "resolve": resolve, "parent": parent,
+        "keeper": keeper,
+        "embedded": embedded,
+        "template": template,
+        "resolve": resolve,
+        "parent": parent,
     }[role]
     sys.exit(function(*(int(a) if a.isdecimal() else a for a in arguments)))

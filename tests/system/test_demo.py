@@ -30,9 +30,7 @@ def environ(tmp_path: Path, **changes: str) -> dict[str, str]:
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        DEMO, env=environ(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(DEMO, env=environ(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     yield process
     process.kill()
     process.communicate()
@@ -41,9 +39,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 def test_the_demo_survives_its_crash_and_its_deploy_and_proves_it(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
 
-    done = subprocess.run(
-        [*DEMO, "--keep", str(kept)], capture_output=True, text=True, timeout=180, check=False
-    )
+    done = subprocess.run([*DEMO, "--keep", str(kept)], capture_output=True, text=True, timeout=180, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -92,9 +88,7 @@ def test_a_supervisor_that_cannot_start_is_quoted_with_its_exit_code(tmp_path: P
 def test_a_directory_that_is_in_use_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    done = subprocess.run(
-        [*DEMO, "--keep", str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
-    )
+    done = subprocess.run([*DEMO, "--keep", str(tmp_path)], capture_output=True, text=True, timeout=30, check=False)
 
     assert done.returncode == 73
     assert "it is not empty; name another" in done.stderr

@@ -36,9 +36,7 @@ def test_a_reload_replaces_slot_by_slot_ready_before_drain(parent: Parent, sig: 
 
 def test_a_reload_adds_resizes_and_removes_pools(parent: Parent) -> None:
     parent.config = replace(parent.config, profiles=(profile("old", 1), profile("main", 1)))
-    parent.resolves_to(
-        config=replace(parent.config, profiles=(profile("main", 3), profile("new", 1))).dump()
-    )
+    parent.resolves_to(config=replace(parent.config, profiles=(profile("main", 3), profile("new", 1))).dump())
     parent.start()
     parent.signal(signal.SIGHUP)
 

@@ -36,12 +36,8 @@ def first(r: redis.Redis, queue: str = "default") -> dict[str, Any]:
 
 @pytest.mark.parametrize(("version", "wire"), [("8.1.7", 8), ("6.4.1", 6)])
 @pytest.mark.parametrize("name", ["types", "options", "tags"])
-def test_the_bytes_are_those_of_sidekiq(
-    server: Server, r: redis.Redis, version: str, wire: int, name: str
-) -> None:
-    golden = json.loads(Path(__file__).parents[1].joinpath(f"golden/payloads-{version}.json").read_text())[
-        name
-    ]
+def test_the_bytes_are_those_of_sidekiq(server: Server, r: redis.Redis, version: str, wire: int, name: str) -> None:
+    golden = json.loads(Path(__file__).parents[1].joinpath(f"golden/payloads-{version}.json").read_text())[name]
     item = json.loads(golden)
     stamps = {key: item.pop(key) for key in ("created_at", "enqueued_at")}
 
@@ -163,9 +159,7 @@ def test_each_job_of_a_bulk_may_have_its_time(client: Client, r: redis.Redis) ->
         ({"args": [[1], [2, (3,)]]}, r"args\[1\]\[1\] is a tuple"),
     ],
 )
-def test_a_bulk_with_one_mistake_pushes_nothing(
-    client: Client, r: redis.Redis, item: Any, sentence: str
-) -> None:
+def test_a_bulk_with_one_mistake_pushes_nothing(client: Client, r: redis.Redis, item: Any, sentence: str) -> None:
     with pytest.raises(ArgumentError, match=sentence):
         client.push_bulk({"class": "X"} | item)
 
@@ -196,9 +190,7 @@ def test_the_generation_comes_from_the_environment_unless_given(monkeypatch: pyt
         Client()
 
 
-def test_the_default_client_is_made_once_and_can_be_chosen(
-    server: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_client_is_made_once_and_can_be_chosen(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDIS_URL", server.url)
 
     assert client_module.default() is client_module.default()

@@ -18,9 +18,7 @@ from conftest import required
 from jobsup.errors import ArgumentError, MalformedPayload
 from jobsup.payload import build, check_args, dumps, loads, new_jid, read_stamp, stamp
 
-GOLDEN = [
-    json.loads(path.read_text()) for path in sorted(Path(__file__).parents[1].glob("golden/payloads-*.json"))
-]
+GOLDEN = [json.loads(path.read_text()) for path in sorted(Path(__file__).parents[1].glob("golden/payloads-*.json"))]
 RAWS = [
     (entry["raw"] if isinstance(entry, dict) else entry).encode()
     for version in GOLDEN

@@ -42,9 +42,7 @@ class Process:
         self.info = json_object(reply.info)
         self.busy = number(reply.busy)
         # A field of its own since 8.1.2, a part of info before.
-        self.concurrency = number(
-            self.info.get("concurrency") if reply.concurrency is None else reply.concurrency
-        )
+        self.concurrency = number(self.info.get("concurrency") if reply.concurrency is None else reply.concurrency)
         self.beat = payload.read_stamp((reply.beat or b"").decode("ascii", "replace"))
         self.is_quiet = reply.quiet == b"true"
         self.rss = number(reply.rss)

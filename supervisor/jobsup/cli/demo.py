@@ -39,9 +39,7 @@ def command(keep: str | None) -> int:
     try:
         directory = _directory(keep)
     except OSError as error:
-        return _refuse(
-            f"The directory {keep} cannot be used: {error.strerror}; name another", Exit.CANT_CREATE
-        )
+        return _refuse(f"The directory {keep} cannot be used: {error.strerror}; name another", Exit.CANT_CREATE)
     code: int = Exit.ERROR
     try:
         code = _play(directory)

@@ -19,9 +19,7 @@ def _processes(
         try:
             parsed.append((name if equals else None, count if count == "auto" else int(count)))
         except ValueError:
-            raise click.BadParameter(
-                f"{text!r} is not a count; write N, auto, name=N or name=auto."
-            ) from None
+            raise click.BadParameter(f"{text!r} is not a count; write N, auto, name=N or name=auto.") from None
     return tuple(parsed)
 
 

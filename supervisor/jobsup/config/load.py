@@ -101,9 +101,7 @@ def _environment(flags: Flags, environ: Mapping[str, str]) -> Setting:
 
 
 def _defaults(path: str | None, environ: Mapping[str, str], directory: str) -> dict[str, Setting]:
-    settings = {
-        key: Setting(spec.default, "default") for key, spec in KEYS.items() if spec.default is not None
-    }
+    settings = {key: Setting(spec.default, "default") for key, spec in KEYS.items() if spec.default is not None}
     settings["tag"] = Setting(_application_name(directory), "directory name")
     settings["name"] = Setting("default", "default")
     if path is not None:
@@ -161,9 +159,7 @@ def _read_file(draft: Draft, path: str, loaded: Loaded, environ: Mapping[str, st
         _put_entries(draft, section.inner, path, f" (section {loaded.environment.value})")
     elif section is not None and section.value is not None:
         where = f"{path}:{section.line}"
-        loaded.problems.append(
-            error(where, f"section {loaded.environment.value} must hold 'key: value' lines")
-        )
+        loaded.problems.append(error(where, f"section {loaded.environment.value} must hold 'key: value' lines"))
     return True
 
 

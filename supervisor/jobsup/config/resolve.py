@@ -77,17 +77,13 @@ def _supervisor(
     ctl = Setting(*paths.control_socket(flags.ctl, environ))
     if len(os.fsencode(ctl.value)) > paths.MAX_SOCKET:
         problems.append(_too_long(ctl.origin, ctl.value, "set --ctl to a shorter path"))
-    verbose = next(
-        (p.settings["verbose"] for p in profiles if "verbose" in p.settings and p["verbose"]), None
-    )
+    verbose = next((p.settings["verbose"] for p in profiles if "verbose" in p.settings and p["verbose"]), None)
     return {
         "environment": loaded.environment,
         "redis": redis,
         "embedded": embedded,
         "ctl": ctl,
-        "log_format": Setting(
-            flags.log_format, "flag --log-format" if flags.log_format != "text" else "default"
-        ),
+        "log_format": Setting(flags.log_format, "flag --log-format" if flags.log_format != "text" else "default"),
         "verbose": verbose or Setting(False, "default"),
     }
 
@@ -111,9 +107,7 @@ def _too_long(where: str, path: str, cure: str) -> Problem:
     return error(where, f"the socket {path} is longer than {paths.MAX_SOCKET} bytes; {cure}")
 
 
-def _redis(
-    flags: Flags, environ: Mapping[str, str], profiles: list[Checked], embedded: Setting
-) -> Setting | Problem:
+def _redis(flags: Flags, environ: Mapping[str, str], profiles: list[Checked], embedded: Setting) -> Setting | Problem:
     named = [profile.settings["redis"] for profile in profiles if "redis" in profile.settings]
     if flags.redis is not None:
         chosen: Setting | Problem = Setting(flags.redis, "flag --redis")
@@ -146,8 +140,7 @@ def _profile(profile: Checked, directory: str) -> Profile:
     }
     # Absolute: a worker may be started from another directory than this command.
     required = tuple(
-        os.path.normpath(os.path.join(directory, item)) if is_path(item) else item
-        for item in profile["require"]
+        os.path.normpath(os.path.join(directory, item)) if is_path(item) else item for item in profile["require"]
     )
     path = os.path.join(directory, profile.path) if profile.path else None
     return Profile(capsules=_capsules(profile), require=required, path=path, **cast(Any, plain))
@@ -159,8 +152,6 @@ def _capsules(profile: Checked) -> tuple[Capsule, ...]:
     for name, given in (profile["capsules"] if "capsules" in profile.settings else {}).items():
         written[name] = written.get(name, {}) | given
     return tuple(
-        Capsule(
-            name, given.get("concurrency", profile["concurrency"]), given.get("queues", (("default", 0),))
-        )
+        Capsule(name, given.get("concurrency", profile["concurrency"]), given.get("queues", (("default", 0),)))
         for name, given in written.items()
     )

@@ -45,9 +45,7 @@ class Job:
         origin = f"{cls.__module__}.{cls.__qualname__}"
         if "retry_in" in cls.__dict__:
             if isinstance(inspect.getattr_static(cls, "retry_in"), FunctionType):
-                raise ArgumentError(
-                    f"{origin}: retry_in must be a @staticmethod; no instance exists when it is asked"
-                )
+                raise ArgumentError(f"{origin}: retry_in must be a @staticmethod; no instance exists when it is asked")
             options.setdefault("retry_in", cls.__dict__["retry_in"].__get__(None, cls))
         cls.job_options = cls.job_options.having(origin, options)
         cls._enqueuer = None
@@ -56,9 +54,7 @@ class Job:
         perform = getattr(cls, "perform", None)
         if not isinstance(perform, FunctionType):
             raise ArgumentError(f"{origin} has no method perform; define it, or say abstract=True")
-        definition = declare(
-            cls.__name__ if name is None else name, cls.job_options, perform, cls._run, origin
-        )
+        definition = declare(cls.__name__ if name is None else name, cls.job_options, perform, cls._run, origin)
         cls._enqueuer = Enqueuer(definition, _without_self(perform))
 
     @classmethod
@@ -71,9 +67,7 @@ class Job:
     @classmethod
     def _enqueue(cls) -> Enqueuer[..., Any]:
         if cls._enqueuer is None:
-            raise ArgumentError(
-                f"{cls.__module__}.{cls.__qualname__} is abstract; enqueue one of its subclasses"
-            )
+            raise ArgumentError(f"{cls.__module__}.{cls.__qualname__} is abstract; enqueue one of its subclasses")
         return cls._enqueuer
 
     @classmethod

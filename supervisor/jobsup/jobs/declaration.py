@@ -30,9 +30,7 @@ def declare(
     if inspect.iscoroutinefunction(perform) or inspect.isasyncgenfunction(perform):
         raise ArgumentError(f"{origin} is async, which is not supported yet; write a plain def")
     if inspect.isgeneratorfunction(perform):
-        raise ArgumentError(
-            f"{origin} is a generator: calling it would run nothing; write a def without yield"
-        )
+        raise ArgumentError(f"{origin} is a generator: calling it would run nothing; write a def without yield")
     definition = JobDefinition(name, options, run, origin)
     registry.default.declare(definition)
     return definition

@@ -73,9 +73,7 @@ class Enqueuer(Generic[P, R]):
         now = time.time()
         for index, args in enumerate(arg_lists):
             if type(args) is not list:
-                raise ArgumentError(
-                    f"the arguments of job {index} must be a list, not a {type(args).__name__}"
-                )
+                raise ArgumentError(f"the arguments of job {index} must be a list, not a {type(args).__name__}")
             self._positional(args, {})
         times: Any = self._at
         if isinstance(at, datetime | float | int):
@@ -96,9 +94,7 @@ class Enqueuer(Generic[P, R]):
         result: R = perform(self.definition, wire_format.loads(wire_format.dumps(payload)))
         return result
 
-    def set(
-        self, *, at: datetime | float | None = None, wait: float | None = None, **options: Any
-    ) -> Enqueuer[P, R]:
+    def set(self, *, at: datetime | float | None = None, wait: float | None = None, **options: Any) -> Enqueuer[P, R]:
         """The same job with other options for what is enqueued through the result.
 
         Args:
@@ -152,9 +148,7 @@ def moment(when: datetime | float, now: float) -> float | None:
     """
     if isinstance(when, datetime):
         if when.tzinfo is None:
-            raise ArgumentError(
-                f"{when!r} has no time zone; use an aware datetime, such as datetime.now(UTC)"
-            )
+            raise ArgumentError(f"{when!r} has no time zone; use an aware datetime, such as datetime.now(UTC)")
         at = when.timestamp()
     elif isinstance(when, bool) or not isinstance(when, int | float) or not math.isfinite(when):
         raise ArgumentError(f"{when!r} is neither seconds nor an aware datetime")

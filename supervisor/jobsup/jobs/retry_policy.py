@@ -80,9 +80,7 @@ def after_failure(
 
     count = _note_failure(job, queue=queue, error=error, now=now, wire=wire)
     noted = wire_format.dumps(job)
-    verdict = (
-        "kill" if _exhausted(job, retry, count, max_retries, now) else _delay(options, count, error, job)
-    )
+    verdict = "kill" if _exhausted(job, retry, count, max_retries, now) else _delay(options, count, error, job)
     if verdict == "discard":
         return Discard(noted, "retry_in said so")
     if isinstance(verdict, int):

@@ -67,9 +67,7 @@ class Child:
         self.stage = after(self.stage, event)
 
     def view(self) -> plan.Worker:
-        return plan.Worker(
-            self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline
-        )
+        return plan.Worker(self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline)
 
     def leave_by(self, until: float) -> None:
         """Its jobs may run until *until*; a little later it is killed.

@@ -148,9 +148,7 @@ class Crew:
         child.pid, [child.pidfd] = message["pid"], fds
         child.happened(Event.SPAWNED)
         self._context.loop.watch(child.pidfd, lambda: self._reap(child))
-        self._context.events.emit(
-            "child.started", child=child.name, pid=child.pid, generation=child.generation.number
-        )
+        self._context.events.emit("child.started", child=child.name, pid=child.pid, generation=child.generation.number)
         if child.stage is Stage.KILLED:
             child.kill(child.killed)
 
@@ -246,23 +244,17 @@ class Crew:
         record.crashes = record.crashes.add(now, max(0.0, now - child.ready_at))
         wait = restart.delay(record.crashes, random.random())
         self._hold(child.profile.name, now, now + wait)
-        self._context.events.emit(
-            "child.crashed", child=child.name, pid=child.pid, verdict=ended, seconds=wait
-        )
+        self._context.events.emit("child.crashed", child=child.name, pid=child.pid, verdict=ended, seconds=wait)
         most = restart.intensity(child.profile.processes)
         if restart.exhausted(record.crashes, now, most) and not record.failed:
             record.failed = True
             deaths = record.crashes.recent(now)
-            self._context.events.emit(
-                "pool.failed", pool=child.profile.name, deaths=deaths, seconds=restart.WINDOW
-            )
+            self._context.events.emit("pool.failed", pool=child.profile.name, deaths=deaths, seconds=restart.WINDOW)
 
     def _not_spawned(self, pool: str, error: object, now: float) -> None:
         # The system's fault, not the worker's: it is tried again and counts as no crash.
         self._hold(pool, now, now + _SPAWN_RETRY)
-        self._context.events.emit(
-            "spawn.failed", child=f"Worker {pool}", error=error, seconds=_SPAWN_RETRY
-        )
+        self._context.events.emit("spawn.failed", child=f"Worker {pool}", error=error, seconds=_SPAWN_RETRY)
 
     def _hold(self, pool: str, now: float, until: float) -> None:
         record = self.pool(pool)

@@ -25,9 +25,7 @@ class Housekeeping:
         given_back: jobs that the keeper found and gave back since ``count_from_now``.
     """
 
-    def __init__(
-        self, context: Context, config: Config, *, on_fatal: Callable[[str, Exit], None]
-    ) -> None:
+    def __init__(self, context: Context, config: Config, *, on_fatal: Callable[[str, Exit], None]) -> None:
         self._config = config
         self._on_fatal = on_fatal
         self._unsettled: dict[Identity, dict[str, Any]] = {}

@@ -110,9 +110,7 @@ def _plan_pool(pool: Pool, staying: list[Worker], now: float) -> Iterator[Action
     leaving = [w for w in others if w.stage is not Stage.READY]
     # Old workers leave one for one, as others have become READY; those of a shrunken pool, newest first.
     surplus = max(0, len(ready) - pool.size)
-    old_first = [w for w in others if w.stage is Stage.READY] + [
-        w for w in reversed(current) if w.stage is Stage.READY
-    ]
+    old_first = [w for w in others if w.stage is Stage.READY] + [w for w in reversed(current) if w.stage is Stage.READY]
     leaving += old_first[:surplus]
     # A pool that shrank while its workers boot.
     too_many = max(0, len(current) - pool.size)

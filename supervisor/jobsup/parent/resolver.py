@@ -23,9 +23,7 @@ class Resolver:
     ``on_done`` gets the configuration, or the problems as sentences.
     """
 
-    def __init__(
-        self, context: Context, argv: list[str], on_done: Callable[[Config | list[str]], None]
-    ) -> None:
+    def __init__(self, context: Context, argv: list[str], on_done: Callable[[Config | list[str]], None]) -> None:
         self._context = context
         self._on_done = on_done
         self._answer = bytearray()

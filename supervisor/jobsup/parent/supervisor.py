@@ -101,14 +101,10 @@ class Supervisor:
         self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
 
         def make(number: int, config: Config) -> Generation:
-            return Generation(
-                context, number, config, on_message=self._template_said, on_end=self._template_ended
-            )
+            return Generation(context, number, config, on_message=self._template_said, on_end=self._template_ended)
 
         first = make(1, config)
-        self._reloader = Reloader(
-            context, make=make, switch=self._switch, settled=self._all_in_place, first=first
-        )
+        self._reloader = Reloader(context, make=make, switch=self._switch, settled=self._all_in_place, first=first)
         self._pools: dict[str, tuple[int, Generation]] = {}
         self._switch(first)
         self._mode = Mode.RUNNING
@@ -224,9 +220,7 @@ class Supervisor:
         print(sentence, file=sys.stderr, flush=True)
         self._stop("could not start", code)
 
-    def _template_said(
-        self, generation: Generation, template: Helper, message: Message, fds: list[int]
-    ) -> None:
+    def _template_said(self, generation: Generation, template: Helper, message: Message, fds: list[int]) -> None:
         match message["op"]:
             case "spawned":
                 self._crew.spawned(message, fds)
@@ -378,9 +372,7 @@ class Supervisor:
 def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMANDS) -> int:
     """The parent's process, from exec to exit code."""
     events = Events()
-    events.subscribe(
-        Logger("parent", form=config.log_format, level="debug" if config.verbose else "info")
-    )
+    events.subscribe(Logger("parent", form=config.log_format, level="debug" if config.verbose else "info"))
     try:
         supervisor = Supervisor(config, argv=argv, cwd=cwd, events=events, commands=commands)
     except SocketInUse as error:

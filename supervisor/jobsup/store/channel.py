@@ -63,9 +63,7 @@ class Channel:
         script = scripts.script(name)
         with errors_translated():
             try:
-                self._connection.send_command(
-                    "EVALSHA", script.sha, len(keys), *keys, *args, check_health=False
-                )
+                self._connection.send_command("EVALSHA", script.sha, len(keys), *keys, *args, check_health=False)
                 return self._connection.read_response()
             except redis.exceptions.NoScriptError:
                 self._connection.send_command("EVAL", script.source, len(keys), *keys, *args)

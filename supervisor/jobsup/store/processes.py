@@ -67,9 +67,7 @@ def work_entry(queue: str, raw: bytes, run_at: float) -> bytes:
     return orjson.dumps({"queue": queue, "payload": payload, "run_at": int(run_at)})
 
 
-def register(
-    run: Run, identity: str, *, lease: int, queues: Sequence[str], place: str, pid: int, start: str
-) -> None:
+def register(run: Run, identity: str, *, lease: int, queues: Sequence[str], place: str, pid: int, start: str) -> None:
     """Let *identity* own in-flight lists of *queues*; see ``lua/register.lua``."""
     names = orjson.dumps(list(queues)).decode()
     scripts.register(run, identity, lease=lease, queues=names, place=place, pid=pid, start=start)

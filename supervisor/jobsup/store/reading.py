@@ -78,9 +78,7 @@ def set_size(client: Redis, key: str) -> int:
     return size or 0
 
 
-def set_page(
-    client: Redis, key: str, edge: float, count: int, *, newest_first: bool
-) -> list[tuple[bytes, float]]:
+def set_page(client: Redis, key: str, edge: float, count: int, *, newest_first: bool) -> list[tuple[bytes, float]]:
     """The first *count* (member, score) from score *edge* on, itself included."""
     pipeline = client.pipeline(transaction=False)
     if newest_first:

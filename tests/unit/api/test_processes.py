@@ -89,9 +89,7 @@ def test_the_buttons_leave_sidekiqs_signals(r: redis.Redis) -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_running_jobs_are_read_from_where_each_version_writes_them(r: redis.Redis, version: Version) -> None:
     job = json.dumps({"class": "A", "args": [12], "jid": "ab", "queue": "low"})
-    a_work_entry(
-        r, "5y", {"queue": "low", "payload": job, "run_at": 1795462994}, key=golden(version)["work_key"]
-    )
+    a_work_entry(r, "5y", {"queue": "low", "payload": job, "run_at": 1795462994}, key=golden(version)["work_key"])
 
     (work,) = WorkSet(r)
 

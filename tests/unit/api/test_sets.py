@@ -9,9 +9,7 @@ from jobsup.errors import MalformedPayload
 
 
 def job(jid: str = "1", **fields: object) -> str:
-    return json.dumps(
-        {"class": "A", "args": [1], "queue": "mail", "jid": jid, **fields}, separators=(",", ":")
-    )
+    return json.dumps({"class": "A", "args": [1], "queue": "mail", "jid": jid, **fields}, separators=(",", ":"))
 
 
 def queued(r: redis.Redis, name: str = "mail") -> list[dict[str, object]]:

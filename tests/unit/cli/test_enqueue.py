@@ -57,9 +57,7 @@ def test_an_argument_is_json_if_it_is_json_else_text(text: str, value: Any) -> N
     assert argument(text) == value
 
 
-@pytest.mark.parametrize(
-    ("text", "value"), [("90", 90), ("1.5h", 5400), ("5m", 300), ("2d", 172_800), ("0", 0)]
-)
+@pytest.mark.parametrize(("text", "value"), [("90", 90), ("1.5h", 5400), ("5m", 300), ("2d", 172_800), ("0", 0)])
 def test_a_duration_may_have_a_unit(text: str, value: float) -> None:
     assert seconds(text) == value
 

@@ -47,9 +47,7 @@ def test_a_package_is_its_own_modules_without_those_of_packages_in_it(root: Path
     assert library.sources("pkg", root) == [root / "pkg" / "__init__.py", root / "pkg" / "inner.py"]
 
 
-@pytest.mark.parametrize(
-    "name", ["..secret", "../secret", "/etc/passwd", ".", "", "plain.", "a\0b", "absent"]
-)
+@pytest.mark.parametrize("name", ["..secret", "../secret", "/etc/passwd", ".", "", "plain.", "a\0b", "absent"])
 def test_a_name_that_is_no_module_of_the_library_is_refused(root: Path, name: str) -> None:
     with pytest.raises(ValueError, match="module"):
         library.source(name, root)
@@ -64,9 +62,7 @@ def test_functions_and_classes_are_counted_wherever_they_are_defined_and_nowhere
 def test_the_recount_finds_the_same_another_way(root: Path) -> None:
     modules, packages = recount.everything(root)
 
-    assert modules == {
-        n: library.measure(library.source(n, root).read_bytes()) for n in library.modules(root)
-    }
+    assert modules == {n: library.measure(library.source(n, root).read_bytes()) for n in library.modules(root)}
     assert list(packages) == library.packages(root)
     assert packages["pkg"].size == len(b"def f():\n    pass\n")
 

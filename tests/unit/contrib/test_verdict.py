@@ -106,7 +106,4 @@ def test_the_sentence_of_the_keeper_is_understood() -> None:
 
 
 def test_a_state_is_one_line() -> None:
-    assert (
-        State((3, 10), (1, 4), (2, 3), 1).line()
-        == "modules 3/10, packages 1/4, 2 of 3 workers ready, generation 1"
-    )
+    assert State((3, 10), (1, 4), (2, 3), 1).line() == "modules 3/10, packages 1/4, 2 of 3 workers ready, generation 1"

@@ -63,9 +63,7 @@ def test_a_function_takes_keywords_and_stores_them_by_position(r: redis.Redis) -
 
 
 @pytest.mark.parametrize(("args", "sentence"), [((), "missing a required argument"), ((1, 2, 3), "too many")])
-def test_a_call_that_the_job_does_not_take_fails_where_it_is_made(
-    args: tuple[Any, ...], sentence: str
-) -> None:
+def test_a_call_that_the_job_does_not_take_fails_where_it_is_made(args: tuple[Any, ...], sentence: str) -> None:
     for enqueue in (payment().perform_async, lambda *a: payment().perform_bulk([list(a)])):
         with pytest.raises(ArgumentError, match=f"Payment: {sentence}"):
             enqueue(*args)

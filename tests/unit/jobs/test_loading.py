@@ -79,9 +79,7 @@ def test_an_absolute_path_is_imported_under_its_packages_name(tmp_path: Path) ->
         ("a/json.py", "but the module 'json' is"),
     ],
 )
-def test_an_entry_that_names_nothing_is_said_in_one_sentence(
-    tmp_path: Path, entry: str, sentence: str
-) -> None:
+def test_an_entry_that_names_nothing_is_said_in_one_sentence(tmp_path: Path, entry: str, sentence: str) -> None:
     (tmp_path / "empty").mkdir()
     write(tmp_path / "a/json.py")
 

@@ -49,9 +49,7 @@ class RubysError(RuntimeError):
 
 @pytest.mark.parametrize(("version", "wire"), [("8.1.7", 8), ("6.4.1", 6)])
 @pytest.mark.parametrize("name", ["first_failure", "dead"])
-def test_a_first_failure_is_stored_byte_for_byte_as_sidekiq_stores_it(
-    version: str, wire: int, name: str
-) -> None:
+def test_a_first_failure_is_stored_byte_for_byte_as_sidekiq_stores_it(version: str, wire: int, name: str) -> None:
     golden = json.loads(GOLDEN[version][name]["raw"])
     added = ("error_message", "error_class", "failed_at", "retry_count")
     fetched = {key: value for key, value in golden.items() if key not in added}
@@ -83,9 +81,7 @@ def test_a_second_failure_counts_and_keeps_the_time_of_the_first(version: str, w
     assert list(found) == list(golden)
 
 
-@pytest.mark.parametrize(
-    ("before", "delay"), [(None, 15), (0, 16), (1, 31), (2, 96), (9, 10_015), (23, 331_791)]
-)
+@pytest.mark.parametrize(("before", "delay"), [(None, 15), (0, 16), (1, 31), (2, 96), (9, 10_015), (23, 331_791)])
 def test_the_delay_is_the_fourth_power_of_the_count_and_fifteen(before: int | None, delay: int) -> None:
     decision = fail(**({} if before is None else {"retry_count": before, "failed_at": 1}))
 
@@ -192,9 +188,7 @@ def test_the_hook_sees_count_error_and_payload() -> None:
     seen: list[Any] = []
     error = RuntimeError("x")
 
-    fail(
-        error=error, retry_count=3, failed_at=1, options=JobOptions(retry_in=lambda *args: seen.extend(args))
-    )
+    fail(error=error, retry_count=3, failed_at=1, options=JobOptions(retry_in=lambda *args: seen.extend(args)))
 
     assert seen[:2] == [4, error]
     assert seen[2]["class"] == "X"

@@ -27,9 +27,7 @@ def test_only_what_is_due_is_moved(r: redis.Redis, scheduler: Scheduler) -> None
     assert r.zcard("schedule") == 1
 
 
-def test_a_moved_job_says_when_it_was_enqueued_and_keeps_every_other_byte(
-    r: redis.Redis, scheduler: Scheduler
-) -> None:
+def test_a_moved_job_says_when_it_was_enqueued_and_keeps_every_other_byte(r: redis.Redis, scheduler: Scheduler) -> None:
     text = job("j", note="é", big=2**70, args=[1.0, {"x": None}])
     r.zadd("retry", {text: 1.0})
     scheduler.enqueue_due(100.25)
@@ -37,9 +35,7 @@ def test_a_moved_job_says_when_it_was_enqueued_and_keeps_every_other_byte(
     assert r.lindex("queue:a", 0).decode() == text.replace("\\u00e9", "é")[:-1] + ',"enqueued_at":100250}'
 
 
-def test_a_long_backlog_of_retries_does_not_delay_what_was_scheduled(
-    r: redis.Redis, scheduler: Scheduler
-) -> None:
+def test_a_long_backlog_of_retries_does_not_delay_what_was_scheduled(r: redis.Redis, scheduler: Scheduler) -> None:
     r.zadd("retry", {job(f"r{i}"): 1.0 for i in range(500)})
     r.zadd("schedule", {job("s", "b"): 1.0})
 
@@ -57,9 +53,7 @@ def test_jobs_that_were_due_at_the_same_time_are_all_moved_once(r: redis.Redis, 
 
 
 @pytest.mark.parametrize("raw", [b"\xff", b"[]", b"{}", b'{"class":"K","args":[],"queue":7}'])
-def test_what_is_no_job_is_kept_in_the_dead_set_as_it_is(
-    r: redis.Redis, scheduler: Scheduler, raw: bytes
-) -> None:
+def test_what_is_no_job_is_kept_in_the_dead_set_as_it_is(r: redis.Redis, scheduler: Scheduler, raw: bytes) -> None:
     r.zadd("retry", {raw: 1.0})
     scheduler.enqueue_due(100.0)
 

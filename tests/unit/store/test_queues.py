@@ -56,9 +56,7 @@ def test_a_server_that_became_a_replica_is_asked_once_more_and_then_refused(own_
     queues.push(client, {"q": [b"1"]})
 
 
-def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used(
-    server: Server, r: redis.Redis
-) -> None:
+def test_a_connection_that_the_server_closed_is_replaced_before_it_is_used(server: Server, r: redis.Redis) -> None:
     client = connect(server.url)
     queues.push(client, {"q": [b"1"]})
     r.client_kill_filter(_type="normal", skipme=True)

@@ -57,9 +57,7 @@ def test_jobs_are_taken_oldest_first_and_earlier_queues_first(r: redis.Redis, ru
     assert take(run, 3, "a", "b") == [("a", b"1"), ("a", b"2"), ("b", b"3")]
 
 
-def test_a_share_that_its_queue_cannot_fill_is_filled_from_the_fallbacks(
-    r: redis.Redis, run: scripts.Run
-) -> None:
+def test_a_share_that_its_queue_cannot_fill_is_filled_from_the_fallbacks(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     r.lpush("queue:a", "1")
     r.lpush("queue:b", "2", "3", "4")
@@ -112,9 +110,7 @@ def test_a_retry_leaves_the_list_and_enters_the_set_in_one_step(r: redis.Redis, 
     assert not r.exists(keys.inflight(ME, "a"))
 
 
-def test_the_dead_set_is_trimmed_by_age_and_to_one_less_than_its_limit(
-    r: redis.Redis, run: scripts.Run
-) -> None:
+def test_the_dead_set_is_trimmed_by_age_and_to_one_less_than_its_limit(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     r.zadd("dead", {"ancient": 1.0, "x": 100.0, "y": 101.0, "z": 102.0})
     r.lpush("queue:a", "1")
@@ -228,14 +224,10 @@ def test_an_expired_lease_is_found_and_given_back(r: redis.Redis, run: scripts.R
     assert scripts.expired(run) == ([], [ME])
 
 
-def test_a_job_that_arrives_after_the_sweep_is_found_by_the_next_one(
-    r: redis.Redis, run: scripts.Run
-) -> None:
+def test_a_job_that_arrives_after_the_sweep_is_found_by_the_next_one(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     scripts.give_back(run, ME)
-    r.lpush(
-        keys.inflight(ME, "a"), "late"
-    )  # a blocking move the server had accepted from the dead connection
+    r.lpush(keys.inflight(ME, "a"), "late")  # a blocking move the server had accepted from the dead connection
 
     assert scripts.give_back(run, ME) == 1
     assert r.lrange("queue:a", 0, -1) == [b"late"]
@@ -309,9 +301,7 @@ def test_a_due_job_moves_once_however_many_schedulers_try(r: redis.Redis, run: s
     assert r.smembers("queues") == {b"a"}
 
 
-def test_a_due_member_that_is_no_job_goes_to_the_dead_set_byte_for_byte(
-    r: redis.Redis, run: scripts.Run
-) -> None:
+def test_a_due_member_that_is_no_job_goes_to_the_dead_set_byte_for_byte(r: redis.Redis, run: scripts.Run) -> None:
     r.zadd("retry", {b"\xff\x00": 5.0})
 
     scripts.enqueue_due(run, "retry", 6.0, [(b"\xff\x00", "", b"")])

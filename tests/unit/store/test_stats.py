@@ -66,9 +66,7 @@ def test_reading_takes_two_round_trips_however_many_queues_there_are(server: Ser
     assert sent == 2
 
 
-@pytest.mark.parametrize(
-    ("value", "reads"), [(b"7", 7), (b"7.0", 7), (b"x", 0), (None, 0), (b"inf", 0), (b"nan", 0)]
-)
+@pytest.mark.parametrize(("value", "reads"), [(b"7", 7), (b"7.0", 7), (b"x", 0), (None, 0), (b"inf", 0), (b"nan", 0)])
 def test_a_counter_that_is_no_number_reads_as_zero(value: bytes | None, reads: int) -> None:
     assert stats.number(value) == reads
 

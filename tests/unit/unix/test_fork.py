@@ -40,7 +40,8 @@ def run(program: str) -> str:
 
 def test_a_term_sent_right_after_the_fork_is_never_lost() -> None:
     """Forty times, to a process that has not run one instruction of its own yet."""
-    assert run("""
+    assert (
+        run("""
         def report(pid, fd):
             os.kill(pid, signal.SIGTERM)
             outbox.send("spawned", fds=[fd], pid=pid)
@@ -56,11 +57,14 @@ def test_a_term_sent_right_after_the_fork_is_never_lost() -> None:
             assert fork.fork_for(os.getpid(), report, body)
             codes.append(ended(made()[1]).code)
         print(codes.count(7))
-    """).strip() == "40"
+    """).strip()
+        == "40"
+    )
 
 
 def test_the_new_process_is_a_child_of_the_supervisor_and_leads_a_group() -> None:
-    assert run("""
+    assert (
+        run("""
         def body():
             ok = os.getppid() == supervisor and os.getpgrp() == os.getpid()
             os._exit(0 if ok else 1)
@@ -68,11 +72,14 @@ def test_the_new_process_is_a_child_of_the_supervisor_and_leads_a_group() -> Non
         supervisor = os.getpid()
         assert fork.fork_for(supervisor, report, body)
         print(ended(made()[1]).code)
-    """).strip() == "0"
+    """).strip()
+        == "0"
+    )
 
 
 def test_a_process_is_told_of_its_parents_death_even_if_that_was_before_it_could_ask() -> None:
-    assert run("""
+    assert (
+        run("""
         def body():
             wakeup = Wakeup(signal.SIGTERM)
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -80,11 +87,14 @@ def test_a_process_is_told_of_its_parents_death_even_if_that_was_before_it_could
 
         assert fork.fork_for(999_999_999, report, body)  # not its parent, so that parent is gone
         print(ended(made()[1]).code)
-    """).strip() == "7"
+    """).strip()
+        == "7"
+    )
 
 
 def test_handlers_of_the_template_are_not_the_workers() -> None:
-    assert run("""
+    assert (
+        run("""
         signal.signal(signal.SIGTERM, lambda *_: print("inherited", flush=True))
 
         def body():
@@ -95,22 +105,28 @@ def test_handlers_of_the_template_are_not_the_workers() -> None:
 
         assert fork.fork_for(os.getpid(), report, body)
         print(ended(made()[1]))
-    """).strip() == "killed by SIGTERM"
+    """).strip()
+        == "killed by SIGTERM"
+    )
 
 
 def test_an_exception_in_the_body_ends_only_the_new_process() -> None:
-    assert run("""
+    assert (
+        run("""
         def body():
             raise RuntimeError("boom")
 
         assert fork.fork_for(os.getpid(), report, body)
         print(ended(made()[1]).code)
-    """).strip() == "1"
+    """).strip()
+        == "1"
+    )
 
 
 def test_the_end_of_one_worker_is_seen_at_once_although_another_was_forked_later() -> None:
     """No sibling holds a copy of its link: the end of the file comes with the death."""
-    assert run("""
+    assert (
+        run("""
         fds, links = [], []
         for _ in range(2):
             mine, its = pair()
@@ -129,11 +145,14 @@ def test_the_end_of_one_worker_is_seen_at_once_although_another_was_forked_later
         assert links[0].recv(1) == b""
         print(time.monotonic() - begun < 1.0)
         links[1].close()
-    """).strip() == "True"
+    """).strip()
+        == "True"
+    )
 
 
 def test_strangers_are_reaped_without_touching_our_own() -> None:
-    assert run("""
+    assert (
+        run("""
         mine = os.fork()
         if mine == 0:
             os._exit(9)
@@ -150,4 +169,6 @@ def test_strangers_are_reaped_without_touching_our_own() -> None:
             os.waitpid(stranger, 0)
         except ChildProcessError:
             print("nobody is left")
-    """).strip() == "exit code 9; nobody is left"
+    """).strip()
+        == "exit code 9; nobody is left"
+    )

@@ -76,9 +76,7 @@ def finish(path: str, run: int, name: str, facts: ModuleFacts | PackageFacts, no
 def modules(path: str) -> dict[str, ModuleFacts]:
     """The recorded modules by name."""
     with transaction(path) as database:
-        rows = database.execute(
-            "SELECT name, size, lines, functions, classes, sha256 FROM modules"
-        ).fetchall()
+        rows = database.execute("SELECT name, size, lines, functions, classes, sha256 FROM modules").fetchall()
     return {name: ModuleFacts(*values) for name, *values in rows}
 
 

@@ -56,9 +56,7 @@ class Scenario:
             JobsupError: what cannot be judged at all: no library, no workers.
         """
         if not self._modules:
-            raise JobsupError(
-                f"The standard library in {library.ROOT} has no source; use a Python that has it"
-            )
+            raise JobsupError(f"The standard library in {library.ROOT} has no source; use a Python that has it")
         self._boot()
         self._enqueue()
         if self._past(KILL_AT):
@@ -105,11 +103,7 @@ class Scenario:
             time.sleep(0.002)
         self.display.say(
             f"Killed worker {victim['pid']} with SIGKILL while it ran {victim['busy']} jobs: "
-            + (
-                f"{back[0]} jobs were given back after {_ms(back[1] - killed)}, "
-                if back
-                else "none came back, "
-            )
+            + (f"{back[0]} jobs were given back after {_ms(back[1] - killed)}, " if back else "none came back, ")
             + (f"its replacement was ready after {_ms(replaced)}." if replaced else "nothing replaced it.")
         )
 
@@ -214,8 +208,7 @@ def _wanted(status: dict[str, Any]) -> int:
 def _replaced(status: dict[str, Any], killed: int, before: set[int]) -> bool:
     """Whether the pool is complete again by a worker that was not there before."""
     return any(
-        c["state"] == "ready" and c["pid"] not in before and c["pid"] != killed
-        for c in _children(status, _EVERYDAY)
+        c["state"] == "ready" and c["pid"] not in before and c["pid"] != killed for c in _children(status, _EVERYDAY)
     )
 
 
