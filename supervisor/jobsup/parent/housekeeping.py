@@ -1,6 +1,6 @@
 """The parent's side of the keeper: whose jobs have to be given back, and whose have been."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from jobsup.clock import FOREVER
@@ -30,7 +30,6 @@ class Housekeeping:
         self._on_fatal = on_fatal
         self._unsettled: dict[Identity, dict[str, Any]] = {}
         self._needed: set[Identity] = set()
-        self._watched: list[Identity] | None = None
         self._settle_by = FOREVER
         self.up = False
         self.redis = True
@@ -72,13 +71,6 @@ class Housekeeping:
             self._needed.add(child.identity)
         self.keeper.send("ended", **facts)
 
-    def watch(self, identities: Iterable[Identity]) -> None:
-        """Who lives now.  Sent only when it has changed."""
-        watched = sorted(identities)
-        if self.keeper.ready and watched != self._watched:
-            self._watched = watched
-            self.keeper.send("watch", identities=watched)
-
     def settled(self, now: float) -> bool:
         """With no worker left: whether all is given back, or has been waited for long enough."""
         if not self.left_behind or not self.up or not self.keeper.wanted:
@@ -92,7 +84,6 @@ class Housekeeping:
         self.keeper.stop()
 
     def _hello(self) -> Message:
-        self._watched = None
         return {
             "op": "start",
             "config": self._config.dump(),

@@ -260,7 +260,6 @@ class Supervisor:
             self._announced = True
             workers, seconds = len(self._crew), now - self._begun
             self._events.emit("parent.ready", workers=workers, seconds=seconds)
-        self._house.watch(child.identity for child in self._crew if child.pid)
         if self._mode is Mode.STOPPING:
             self._leave(now)
         if self._strangers and not self._crew.spawning:

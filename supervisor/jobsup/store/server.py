@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from jobsup.config import redis_url
 from jobsup.config.model import masked
 from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store.connection import connect, errors_translated
@@ -26,10 +27,7 @@ def probe(url: str) -> list[str]:
                 server = client.info("server")
                 memory = client.info("memory")
         except RedisUnavailable as error:
-            raise RedisUnavailable(
-                f"No Redis answers at {masked(url)} ({error}); start one, set REDIS_URL, "
-                "or use --embedded to run one inside jobsup."
-            ) from None
+            raise RedisUnavailable(redis_url.unanswered(url, error)) from None
         except RedisRefused as error:
             if error.permanent:
                 raise
