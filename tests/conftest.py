@@ -27,8 +27,9 @@ def eventually(check: Callable[[], object], within: float = 10.0, every: float =
 class Server:
     """A real Valkey of our own on a Unix socket and a loopback port, with an append-only file."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, binary: str | None = None) -> None:
         self.directory = directory
+        self.binary = binary or str(get_binary_path())
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -39,10 +40,10 @@ class Server:
     def start(self, *extra: str) -> None:
         self.process = subprocess.Popen(
             [
-                str(get_binary_path()),
+                self.binary,
                 *("--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", str(self.socket)),
                 *("--dir", str(self.directory), "--appendonly", "yes", "--save", "", "--loglevel", "warning"),
-                *("--logfile", str(self.directory / "valkey.log"), "--enable-debug-command", "local"),
+                *("--logfile", str(self.directory / "valkey.log")),
                 *extra,
             ],
             start_new_session=True,

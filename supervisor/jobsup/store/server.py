@@ -32,13 +32,14 @@ def probe(url: str) -> list[str]:
             if error.permanent:
                 raise
             raise RedisRefused(f"Redis at {masked(url)}: {error}", permanent=True) from None
-    too_old = _too_old(server)
-    if too_old:
-        raise RedisRefused(f"{masked(url)} is {too_old}", permanent=True)
+    fault = too_old(server)
+    if fault:
+        raise RedisRefused(f"{masked(url)} is {fault}", permanent=True)
     return list(_warnings(memory))
 
 
-def _too_old(server: dict[str, object]) -> str | None:
+def too_old(server: dict[str, object]) -> str | None:
+    """What to say of a server whose ``INFO server`` is *server*, if its version will not do.  Pure."""
     if "valkey_version" in server:
         name, text, least = "Valkey", str(server["valkey_version"]), _MIN_VALKEY
     else:
