@@ -29,7 +29,7 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy"],
-        ["lint-imports"],
+        ["lint-imports", "--no-cache"],
     ],
     ids=["ruff check", "ruff format", "mypy strict", "import-linter"],
 )

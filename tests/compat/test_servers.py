@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from conftest import Server, eventually, required
 from harness import Jobsup, inflight, push
-
 from jobsup.exits import Exit
 
 

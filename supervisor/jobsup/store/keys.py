@@ -21,6 +21,11 @@ def queue(name: str) -> str:
     return f"queue:{name}"
 
 
+def queue_name(key: str) -> str:
+    """The queue whose key is *key*."""
+    return key.removeprefix("queue:")
+
+
 def work(identity: str, wire: int) -> str:
     """The hash of running jobs.  6.4 reads ``:workers``; everything since reads ``:work``."""
     return f"{identity}:workers" if wire == 6 else f"{identity}:work"

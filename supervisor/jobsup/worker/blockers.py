@@ -2,7 +2,7 @@
 
 The server moves a job into our in-flight list the moment it arrives and wakes one worker for it; while the
 queues are empty it does nothing.  A move that was asked for can be called off, but what it moved before that is
-ours.
+ours.  Queues beyond a bound share a doorbell instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store import keys
 from jobsup.store.channel import Channel
 from jobsup.store.connection import Client
+from jobsup.worker.tracking import Tracking
 
+_MOVES = 24
+"""Connections for blocking moves, at most: the first queues of the capsule have them."""
 _TIMEOUT = 5
 """Seconds a move waits at the server.  Bounds how long one of a dead connection can still act."""
 _PATIENCE = _TIMEOUT + 3.0
@@ -30,7 +33,8 @@ class Blockers:
         self._client = client
         self._on_broken = on_broken
         self._identity = identity
-        self._queues = queues
+        self._queues = queues[:_MOVES]
+        self._doorbell = Tracking(client, queues[_MOVES:])
         self._channels: dict[str, Channel] = {}
         self._armed: dict[str, float] = {}
         self._broken: dict[str, float] = {}
@@ -41,13 +45,18 @@ class Blockers:
 
     def descriptors(self) -> list[int]:
         """What to watch."""
-        return [self._channels[queue].fileno() for queue in self._armed]
+        moves = [self._channels[queue].fileno() for queue in self._armed]
+        return moves + self._doorbell.descriptors() if moves else moves
 
-    def arm(self) -> None:
-        """Ask for one job from every queue that is not being asked."""
+    def arm(self) -> bool:
+        """Ask for one job from every queue that is not being asked.
+
+        True when a queue without a move of its own has jobs now: take them instead of waiting.
+        """
         now = monotonic()
+        broken = {queue for queue, until in self._broken.items() if until > now}
         for queue in self._queues:
-            if queue in self._armed or self._broken.get(queue, 0.0) > now:
+            if queue in self._armed or queue in broken:
                 continue
             channel = self._channels.get(queue)
             if channel is None:
@@ -56,6 +65,11 @@ class Blockers:
                 self._channels[queue] = channel
             channel.send("BLMOVE", keys.queue(queue), keys.inflight(self._identity, queue), "RIGHT", "LEFT", _TIMEOUT)
             self._armed[queue] = now
+        return self._doorbell.look(broken)
+
+    def rang(self, readable: set[int]) -> bool:
+        """Whether a queue without a move of its own has changed."""
+        return self._doorbell.rang(readable)
 
     def arrived(self, readable: set[int]) -> list[tuple[str, bytes]]:
         """(queue, payload) of what the connections in *readable* (descriptors) brought.
@@ -92,6 +106,7 @@ class Blockers:
     def close(self) -> None:
         for channel in self._channels.values():
             channel.close()
+        self._doorbell.close()
         self._channels.clear()
         self._armed.clear()
 

@@ -143,10 +143,10 @@ class Fetcher:
             self._turn(main, wanted)
         elif self._closing and not taking:
             self.closed = True
+        elif wanted and self._blockers.arm():
+            self._dry = False
         else:
-            if wanted:
-                self._blockers.arm()
-            else:
+            if not wanted:
                 self._accept(self._blockers.disarm(main))
             self._on_work()
             self._wait()
@@ -238,6 +238,7 @@ class Fetcher:
         timeout = _STALE if self._inbox.size() else _TICK
         readable = self._outbox.wait(self._blockers.descriptors(), timeout)
         self._accept(self._blockers.arrived(readable))
+        self._dry = self._dry and not self._blockers.rang(readable)
 
     # -- faults
 

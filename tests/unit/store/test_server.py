@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from conftest import Server
 
+from conftest import Server
 from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store import server as probing
 

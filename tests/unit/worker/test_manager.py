@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import orjson
 import pytest
 import redis
 
@@ -69,7 +70,15 @@ class Worker:
         self.manager = Manager(concurrency, fetcher, execute, self.crashes.append)
 
     def register(self) -> None:
-        scripts.register(self.run, ME, lease=15, queues='["a","b"]', place="", pid=1, start="1")
+        scripts.register(
+            self.run,
+            ME,
+            lease=15,
+            queues=orjson.dumps(["a", "b", *(f"q{n}" for n in range(40))]).decode(),
+            place="",
+            pid=1,
+            start="1",
+        )
         self.lease._confirmed_at = float("inf")
 
     def names(self) -> list[str]:
@@ -356,6 +365,26 @@ def test_an_idle_capsule_sends_less_than_one_command_per_second_and_queue(
     sent = r.info("stats")["total_commands_processed"] - before - 1
 
     assert sent < 2 * (time.monotonic() - begun)
+
+
+def test_queues_beyond_the_connections_have_a_doorbell(r: redis.Redis, work: Callable[..., Worker]) -> None:
+    ran: list[bytes] = []
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        ran.append(unit.raw)
+        return Succeeded()
+
+    r.set("queue:q39", "no list")
+    work(execute, queues=tuple((f"q{n}", 0) for n in range(40)))
+    eventually(lambda: r.info("clients")["tracking_clients"] == 1)
+    eventually(lambda: r.info("clients")["blocked_clients"] == 24)
+    for n in (0, 38, 30, 23, 24, 38, 30):
+        before = len(ran)
+        begun = time.monotonic()
+        r.lpush(f"queue:q{n}", f"{n}-{before}")
+        eventually(lambda before=before: len(ran) == before + 1)
+        assert time.monotonic() - begun < 4, "found by looking again, not by the bell"
+    assert r.info("clients")["connected_clients"] < 32
 
 
 def test_the_bell_of_a_worker_is_not_inherited_by_programs_it_starts(
