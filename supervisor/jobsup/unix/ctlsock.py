@@ -8,6 +8,7 @@ import errno
 import json
 import os
 import socket
+import stat
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -167,6 +168,9 @@ def _refuse_living(path: str) -> None:
         except FileNotFoundError:
             return
         except ConnectionRefusedError:
+            # A plain file refuses as a dead socket does; it is somebody's, and a mistake in the path.
+            if not stat.S_ISSOCK(os.lstat(path).st_mode):
+                raise SocketInUse(f"{path} is a file; give the control socket another path with --ctl") from None
             os.unlink(path)
             return
     raise SocketInUse(f"Another jobsup listens on {path}; stop it, or give this one another path with --ctl")
