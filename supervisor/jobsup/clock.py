@@ -33,7 +33,3 @@ class Deadline:
 
     def passed(self) -> bool:
         return time.monotonic() >= self.at
-
-    def minus(self, seconds: float) -> "Deadline":
-        """An earlier deadline: what a callee gets, so that the caller can clean up."""
-        return Deadline(self.at - seconds)

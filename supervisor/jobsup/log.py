@@ -29,7 +29,6 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "child.ended": ("info", "{child} (pid {pid}) ended: {verdict}"),
     "child.crashed": ("error", "{child} (pid {pid}) crashed: {verdict}; replaced in {seconds:.1f}s"),
     "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
-    "child.late": ("warning", "{child} (pid {pid}) has not moved for {seconds:.0f}s"),
     "boot.failed": ("error", "{child} could not start:\n{traceback}"),
     "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),
     "pool.failed": ("error", "Pool {pool} is given up: {deaths} deaths within {seconds:.0f}s"),
@@ -68,21 +67,22 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "job.buried": ("error", "{klass} {jid} is dead: {error}"),
     "job.malformed": ("error", "Moved something that is not a job from {queue} to the dead set: {error}"),
     "job.fenced": ("warning", "{klass} {jid} had been given to others; its outcome is dropped"),
-    "middleware.error": ("error", "{where}: {error}"),
 }
 
 
+_CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+
+
 def sentence(name: str, facts: dict[str, Any]) -> str:
-    """The line for one event."""
-    return SENTENCES[name][1].format(**facts)
+    """What is said of one event; one line, unless its sentence holds a traceback."""
+    template = SENTENCES[name][1]
+    text = template.format(**facts)
+    # Names come from payloads: none may write a line of its own, or steer a terminal.
+    return text if "\n" in template else text.translate(_CONTROL)
 
 
 class Logger:
-    """Subscribes to ``Events`` and writes one line per event.
-
-    Attributes:
-        dropped: lines that the reader of the log did not take.
-    """
+    """Subscribes to ``Events`` and writes one line per event; a line that nobody takes is dropped."""
 
     def __init__(
         self,
@@ -97,14 +97,13 @@ class Logger:
         self._threshold = _ORDER[level]
         self._write = write or self._to_stderr
         self._pid = os.getpid()
-        self.dropped = 0
 
     def __call__(self, name: str, facts: dict[str, Any]) -> None:
-        level, template = SENTENCES[name]
+        level = SENTENCES[name][0]
         if _ORDER[level] < self._threshold:
             return
         now = time.time()
-        text = template.format(**facts)
+        text = sentence(name, facts)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
         if self._json:
             record = {"ts": stamp, "lvl": level, "pid": self._pid, "role": self.role, "event": name}
@@ -120,8 +119,5 @@ class Logger:
             fd = sys.stderr.fileno()
             for start in range(0, len(line), select.PIPE_BUF):
                 if not select.select([], [fd], [], 0)[1]:
-                    break
+                    return
                 os.write(fd, line[start : start + select.PIPE_BUF])
-            else:
-                return
-        self.dropped += 1

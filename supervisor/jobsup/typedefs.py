@@ -7,9 +7,3 @@ JSON: TypeAlias = "bool | int | float | str | list[JSON] | dict[str, JSON] | Non
 
 Identity: TypeAlias = str
 """``host:pid:nonce``: one worker process, for ever."""
-
-JobID: TypeAlias = str
-"""24 hexadecimal digits by default."""
-
-QueueName: TypeAlias = str
-"""Without the ``queue:`` prefix."""

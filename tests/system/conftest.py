@@ -1,16 +1,13 @@
 """Fixtures of the tests that run real processes."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from conftest import eventually
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from running import Parent, alive
+
+from conftest import Server, eventually
+from harness import Jobsup
 
 
 @pytest.fixture
@@ -24,3 +21,11 @@ def parent(tmp_path: Path) -> Iterator[Parent]:
         for word in line[2:3]:
             if word.isdecimal() and alive(int(word)):
                 eventually(lambda word=word: not alive(int(word)), within=3)
+
+
+@pytest.fixture
+def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
+    """A supervisor of the real command with one profile, ready to be started, on the emptied server."""
+    jobsup = Jobsup(tmp_path, server)
+    yield jobsup
+    jobsup.tidy()

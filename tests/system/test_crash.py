@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,13 +16,6 @@ from harness import Jobsup, inflight, push
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
-    jobsup = Jobsup(tmp_path, server)
-    yield jobsup
-    jobsup.tidy()
 
 
 def alive(pid: int) -> bool:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
-from conftest import Server, eventually
+from conftest import eventually
 from harness import LEDGER_JOBS, Jobsup, push
 from jobsup.exits import Exit
 
@@ -19,11 +17,9 @@ SECOND = LEDGER_JOBS.replace('note("end", n)', 'note("end", f"new-{n}")')
 
 
 @pytest.fixture
-def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
-    jobsup = Jobsup(tmp_path, server)
-    jobsup.profile("main", timeout=10)
-    yield jobsup
-    jobsup.tidy()
+def app(app: Jobsup) -> Jobsup:
+    app.profile("main", timeout=10)
+    return app
 
 
 @pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGUSR2, "ctl"])

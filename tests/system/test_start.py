@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,13 +15,6 @@ from harness import Jobsup, push
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
-    jobsup = Jobsup(tmp_path, server)
-    yield jobsup
-    jobsup.tidy()
 
 
 def refused(app: Jobsup, *extra: str) -> tuple[int, str]:

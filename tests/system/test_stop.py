@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
-from conftest import Server, eventually
+from conftest import eventually
 from harness import Jobsup, inflight, push
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture
-def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
-    jobsup = Jobsup(tmp_path, server)
-    yield jobsup
-    jobsup.tidy()
 
 
 def test_an_idle_supervisor_stops_at_once_and_leaves_nothing_in_redis(app: Jobsup, r: redis.Redis) -> None:

@@ -39,10 +39,6 @@ class Blockers:
         self._armed: dict[str, float] = {}
         self._broken: dict[str, float] = {}
 
-    @property
-    def armed(self) -> bool:
-        return bool(self._armed)
-
     def descriptors(self) -> list[int]:
         """What to watch."""
         moves = [self._channels[queue].fileno() for queue in self._armed]

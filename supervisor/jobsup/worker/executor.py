@@ -49,13 +49,18 @@ class Executor:
             self.events.emit("job.start", **unit.facts())
             self.perform(definition, payload)
         except Shutdown:
-            return outcome.Interrupted()
+            return self._interrupted(unit)
         except UnknownJob as error:
             return self._judge(unit, error, options)
         # SystemExit and KeyboardInterrupt too: a job's sys.exit() ends the job, not the process.
         except BaseException as error:  # noqa: BLE001
-            return outcome.Interrupted() if _because_of_shutdown(error) else self._judge(unit, error, options)
+            return self._interrupted(unit) if _because_of_shutdown(error) else self._judge(unit, error, options)
+        self.events.emit("job.done", **unit.facts(), seconds=wall() - unit.run_at)
         return outcome.Succeeded()
+
+    def _interrupted(self, unit: UnitOfWork) -> outcome.Outcome:
+        self.events.emit("job.interrupted", **unit.facts(), seconds=wall() - unit.run_at)
+        return outcome.Interrupted()
 
     def _judge(self, unit: UnitOfWork, error: BaseException, options: JobOptions | None) -> outcome.Outcome:
         decision = after_failure(

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import required
 
+from conftest import required
 from jobsup.unix import ctlsock
 
 
