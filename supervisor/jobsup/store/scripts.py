@@ -129,16 +129,22 @@ def leave(run: Run, identity: str, *, wire: int, queues: Sequence[str]) -> int:
     return int(run("leave", names, [identity, *queues]))
 
 
-def give_back(run: Run, identity: str, *, only_if_expired: bool = False, remember: int = 600) -> int | None:
+REMEMBERED = 600
+"""Seconds an identity is remembered after it was given up."""
+_LOOK_AGAIN = 30
+"""Seconds after a sweep in which something may still arrive: well beyond the wait of any blocking move."""
+
+
+def give_back(run: Run, identity: str, *, only_if_expired: bool = False, remember: int = REMEMBERED) -> int | None:
     """Return what *identity* holds to its queues.  None: its lease has not run out, nothing was done."""
     names = [keys.LEASES, keys.SWEPT, keys.owner(identity), keys.QUEUES, keys.PROCESSES]
     moved = int(run("give_back", names, [identity, int(only_if_expired), remember]))
     return None if moved < 0 else moved
 
 
-def expired(run: Run, limit: int = 100) -> tuple[list[str], list[str]]:
-    """Identities whose lease has run out, and identities that were given up lately."""
-    late, swept = run("expired", [keys.LEASES, keys.SWEPT], [limit])
+def expired(run: Run, limit: int = 100, *, remember: int = REMEMBERED) -> tuple[list[str], list[str]]:
+    """Identities whose lease has run out, and identities that were given up just now or *remember* seconds ago."""
+    late, swept = run("expired", [keys.LEASES, keys.SWEPT], [limit, _LOOK_AGAIN, remember])
     return [name.decode() for name in late], [name.decode() for name in swept]
 
 

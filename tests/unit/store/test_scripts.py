@@ -241,6 +241,15 @@ def test_a_swept_identity_is_forgotten_after_a_while(r: redis.Redis, run: script
     assert not r.exists(keys.SWEPT, keys.owner(ME))
 
 
+def test_a_swept_identity_is_looked_at_just_after_the_sweep_and_once_more_before_it_is_forgotten(
+    r: redis.Redis, run: scripts.Run
+) -> None:
+    now = time.time()
+    r.zadd(keys.SWEPT, {"just now": now - 5, "a while ago": now - 300, "long ago": now - 700})
+
+    assert scripts.expired(run) == ([], ["just now", "long ago"])
+
+
 def test_a_queue_that_became_something_else_loses_no_job(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     r.lpush("queue:a", "1")
