@@ -159,7 +159,7 @@ def test_a_pool_whose_workers_keep_dying_is_given_up_and_the_exit_code_says_so(a
     push(r, "die")
 
     eventually(lambda: "given up" in app.log(), within=60)
-    assert r.llen("queue:default") + inflight(r) == 1
+    eventually(lambda: r.llen("queue:default") + inflight(r) == 1)
     app.signal(signal.SIGTERM) if app.process and app.process.poll() is None else None
     assert app.wait() == Exit.POOL_FAILED
 

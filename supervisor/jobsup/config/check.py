@@ -60,7 +60,7 @@ def check(
         problems += _queues(profile)
         problems += _requirements(profile, exists)
         problems += _budget(profile, grace.origin if grace else "", allowed)
-    return profiles, problems + list(_names(profiles)) + list(_redis(profiles))
+    return profiles, problems + list(_names(profiles)) + list(_redis(profiles)) + list(_wire(profiles))
 
 
 def _read(draft: Draft, problems: list[Problem]) -> Checked:
@@ -169,6 +169,18 @@ def _redis(profiles: Sequence[Checked]) -> Iterator[Problem]:
                 other.origin,
                 f"names {masked(other.value)}, but {named[0].origin} names {masked(named[0].value)}; "
                 "one supervisor has one Redis, so start a second jobsup for the other",
+            )
+
+
+def _wire(profiles: Sequence[Checked]) -> Iterator[Problem]:
+    """Scheduled jobs and retries of all profiles share their sets, so one generation must be written."""
+    named = [profile.settings["wire"] for profile in profiles if "wire" in profile.settings]
+    for other in named[1:]:
+        if other.value != named[0].value:
+            yield error(
+                "wire",
+                f"is {named[0].value} ({named[0].origin}) and {other.value} ({other.origin}); "
+                "profiles of one Redis must write for one generation of Sidekiq",
             )
 
 

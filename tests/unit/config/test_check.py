@@ -97,6 +97,13 @@ def test_duplicate_profile_names_are_refused(tmp_path: Path) -> None:
     assert found == ["error: o.yml: c.yml is also named 'c'; give one of them a name of its own"]
 
 
+def test_profiles_that_share_a_redis_write_one_generation(tmp_path: Path) -> None:
+    assert problems(tmp_path, "wire: 7", "name: o") == [
+        "error: wire: is 7 (c.yml:1) and 8 (default); profiles of one Redis must write for one generation of Sidekiq"
+    ]
+    assert problems(tmp_path, "wire: 7", "wire: 7\nname: o") == []
+
+
 def test_a_queue_in_two_capsules_and_an_unusual_name_are_warnings(tmp_path: Path) -> None:
     assert problems(tmp_path, "queues: [a]\ncapsules: {s: {queues: [a, 'b c']}}") == [
         "warning: c.yml:1: the queue 'a' is in 2 capsules: its jobs share their threads",
