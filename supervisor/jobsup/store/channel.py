@@ -20,7 +20,10 @@ class Channel:
     """
 
     def __init__(self, client: redis.Redis) -> None:
-        self._connection: Any = client.connection_pool.make_connection()
+        # Not ``make_connection``: a pool counts what it has made and refuses at its limit (100 in redis-py 8), but is
+        # never told that one of ours was closed.  A worker that waits for Redis opens more than that in two minutes.
+        pool = client.connection_pool
+        self._connection: Any = pool.connection_class(**pool.connection_kwargs)
         self.id = 0
         """The server's number of this connection, for CLIENT UNBLOCK."""
 
