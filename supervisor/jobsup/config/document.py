@@ -60,7 +60,7 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
     """Run *source* through ERB, then safe YAML.  An empty file is an empty mapping.
 
     Raises:
-        DocumentError: other Ruby, malformed YAML, or something that is not a mapping.
+        DocumentError: other Ruby, malformed YAML, a key given twice, or something that is not a mapping.
     """
     try:
         rendered = erb.render(source, environ)
@@ -74,6 +74,7 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
             return {}
         if not isinstance(root, yaml.MappingNode):
             raise DocumentError(rendered.lines[root.start_mark.line], "must hold 'key: value' lines")
+        _refuse_repeated(root, rendered.lines, depth=2)
         return dict(_entries(loader, root, rendered.lines, depth=1))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -90,6 +91,23 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
     finally:
         if loader is not None:
             loader.dispose()
+
+
+def _refuse_repeated(node: yaml.MappingNode, lines: tuple[int, ...], depth: int) -> None:
+    """YAML wants keys to be unique; PyYAML lets the last one win, and nobody sees that the first does nothing.
+
+    Runs before anything is merged, since what ``<<`` brings may be repeated, and to a fixed *depth*: aliases multiply.
+    """
+    first: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = lines[key_node.start_mark.line]
+        if isinstance(key_node, yaml.ScalarNode) and key_node.value != "<<":
+            key = key_node.value.removeprefix(":")
+            if key in first:
+                raise DocumentError(line, f"the key {key!r} stands on line {first[key]} already; keep one of them")
+            first[key] = line
+        if depth and isinstance(value_node, yaml.MappingNode):
+            _refuse_repeated(value_node, lines, depth - 1)
 
 
 def _entries(

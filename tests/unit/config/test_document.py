@@ -37,3 +37,26 @@ def test_aliases_that_multiply_cost_nothing() -> None:
     levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 30))
 
     assert len(parse(f"l0: &l0 [x]\n{levels}", {})) == 30
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "first"),
+    [
+        ("a: 1\nb: 2\na: 3\n", 3, 1),
+        (":a: 1\na: 3\n", 2, 1),
+        ("production:\n  x: 1\nproduction:\n  y: 1\n", 3, 1),
+        ("production:\n  a: 1\n  a: 2\n", 3, 2),
+        ("capsules:\n  one:\n    queues: [a]\n    queues: [b]\n", 4, 3),
+    ],
+)
+def test_a_key_given_twice_is_refused_with_both_lines(source: str, line: int, first: int) -> None:
+    with pytest.raises(DocumentError, match=f"stands on line {first} already") as caught:
+        parse(source, {})
+
+    assert caught.value.line == line
+
+
+def test_a_key_may_repeat_what_a_merge_brings() -> None:
+    entries = parse("base: &base {a: 1, b: 2}\nproduction:\n  <<: *base\n  a: 3\n", {})
+
+    assert entries["production"].value == {"a": 3, "b": 2}
