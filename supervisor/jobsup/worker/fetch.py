@@ -95,6 +95,9 @@ class Fetcher:
         self._strangers: Counter[tuple[str, bytes]] = Counter()
         self.epoch = lease.epoch
         self._quiet = False
+        self.taking = True
+        """Whether jobs may still come in: until the thread has seen that it is to be quiet, and nothing it asked
+        for is under way any more."""
         self._closing = False
         self.closed = False
 
@@ -136,6 +139,7 @@ class Fetcher:
         else:
             self._refuse(self._blockers.disarm(main))
             self._give_back_unstarted()
+            self._note_quiet()
         wanted = self._wanted() if taking else 0
         if now >= self._audit_at:
             self._audit(main)
@@ -195,6 +199,11 @@ class Fetcher:
             self.hand.add(unit)
             self._running += 1
             self._inbox.put(unit)
+
+    def _note_quiet(self) -> None:
+        if self._quiet and self.taking:
+            self.taking = False
+            self._on_settled()
 
     def _refuse(self, taken: list[tuple[str, bytes]]) -> None:
         """Give back what came too late, without any thread seeing it."""
@@ -261,6 +270,7 @@ class Fetcher:
         """Keep everything, wait, come back.  A reply may have been lost with the connection."""
         self._outage.lost(error)
         self._hang_up()
+        self._note_quiet()  # a reply that was lost tells us of no job
         self._failures += 1
         self._audit_at = 0.0
         self._strangers.clear()

@@ -267,12 +267,14 @@ class Launcher:
     def _done(self) -> bool:
         if self._drain is None:
             return False
+        # Asked first: empty hands mean nothing while a reply under way may bring a job.
+        taking = any(m.taking for m in self._managers)
         running = [unit for _, unit in self._running()]
         now = monotonic()
         if running and now < self._drain.leave_at(running):
             return False
         unsettled = sum(m.in_hand for m in self._managers) - len(running)
-        return unsettled <= 0 or now >= max(self._drain.settled_by, self._drain.leave_at(running))
+        return (not taking and unsettled <= 0) or now >= max(self._drain.settled_by, self._drain.leave_at(running))
 
     # -- the end
 

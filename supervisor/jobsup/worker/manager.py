@@ -58,6 +58,11 @@ class Manager:
         return [(p, unit) for p in self._processors if (unit := p.current) is not None]
 
     @property
+    def taking(self) -> bool:
+        """Whether jobs may still come in."""
+        return self.fetcher.taking
+
+    @property
     def busy(self) -> int:
         """Threads at work."""
         return self.fetcher.busy
