@@ -18,13 +18,13 @@ def note(what: str, number: int) -> None:
 
 
 class Instant(Job, queue="bulk"):
-    def perform(self, number):
+    def perform(self, number: int) -> None:
         note("start", number)
         note("end", number)
 
 
 class Slow(Job):
-    def perform(self, number, seconds):
+    def perform(self, number: int, seconds: float) -> None:
         note("start", number)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -36,10 +36,10 @@ class Flaky(Job, retry=5):
     """Fails the first time that it gets so far."""
 
     @staticmethod
-    def retry_in(count, error, payload):
+    def retry_in(count: int, error: BaseException, payload: dict[str, object]) -> int:
         return 1
 
-    def perform(self, number):
+    def perform(self, number: int) -> None:
         note("start", number)
         try:
             os.close(os.open(os.path.join(_DIRECTORY, "failed", str(number)), os.O_CREAT | os.O_EXCL))

@@ -45,7 +45,7 @@ def settled(client: redis.Redis) -> bool:
 
 def leftovers(client: redis.Redis) -> dict[str, int]:
     """What lies on the server.  Identities that were swept are remembered for ten minutes, on purpose."""
-    swept = {bytes(name) for name in client.zrange("jobsup:swept", 0, -1)}
+    swept: set[Any] = set(client.zrange("jobsup:swept", 0, -1))
     owners = {key.removeprefix(b"jobsup:owner:") for key in client.scan_iter("jobsup:owner:*", 1000)}
     return {
         "queued": sum(int(client.llen(key)) for key in client.scan_iter("queue:*", 1000)),
