@@ -23,6 +23,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "parent.ready": ("info", "All {workers} workers are ready after {seconds:.2f}s"),
     "parent.signal": ("info", "Received {signal}: {meaning}"),
     "parent.stopped": ("info", "Stopped after {seconds:.1f}s, exit code {code} ({reason})"),
+    "start.refused": ("error", "{sentence}"),
     "stop.begun": ("info", "Stopping: jobs may finish within {seconds:.1f}s"),
     "child.started": ("debug", "Started {child} (pid {pid}, generation {generation})"),
     "child.ready": ("info", "{child} is ready (pid {pid}, generation {generation}) after {seconds:.3f}s"),
@@ -78,7 +79,12 @@ def sentence(name: str, facts: dict[str, Any]) -> str:
     template = SENTENCES[name][1]
     text = template.format(**facts)
     # Names come from payloads: none may write a line of its own, or steer a terminal.
-    return text if "\n" in template else text.translate(_CONTROL)
+    return text if "\n" in template else printable(text)
+
+
+def printable(text: str) -> str:
+    """*text* on one line, its control characters escaped."""
+    return text.translate(_CONTROL)
 
 
 class Logger:

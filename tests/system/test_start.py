@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import time
@@ -226,3 +227,11 @@ def test_the_embedded_server_keeps_its_jobs_over_stop_and_start(tmp_path: Path) 
         assert app.stop() == Exit.OK
     finally:
         app.tidy()
+
+
+def test_a_refused_start_is_said_in_json_too_when_the_log_is_json(app: Jobsup) -> None:
+    code, said = refused(app, "--log-format", "json", "--redis", "redis://127.0.0.1:1/0")
+
+    records = [json.loads(line) for line in said.splitlines()]
+    assert code == Exit.UNAVAILABLE
+    assert any("--embedded" in record["msg"] for record in records if record["event"] == "start.refused")

@@ -217,7 +217,7 @@ class Supervisor:
 
     def _fatal(self, sentence: str, code: Exit) -> None:
         """The start is refused with a sentence that says why and what to do."""
-        print(sentence, file=sys.stderr, flush=True)
+        self._events.emit("start.refused", sentence=sentence)
         self._stop("could not start", code)
 
     def _template_said(self, generation: Generation, template: Helper, message: Message, fds: list[int]) -> None:
@@ -375,7 +375,7 @@ def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMA
     try:
         supervisor = Supervisor(config, argv=argv, cwd=cwd, events=events, commands=commands)
     except SocketInUse as error:
-        print(error, file=sys.stderr)
+        events.emit("start.refused", sentence=str(error))
         return Exit.CANT_CREATE
     try:
         return supervisor.run()
