@@ -8,6 +8,7 @@ import click
 from jobsup.api.stats import Stats
 from jobsup.config import redis_url
 from jobsup.errors import RedisRefused, RedisUnavailable
+from jobsup.log import printable
 from jobsup.store.connection import connect
 
 
@@ -42,7 +43,11 @@ def numbers(stats: Stats) -> list[tuple[str, int]]:
 def queue_rows(stats: Stats) -> list[tuple[str, str, str]]:
     """Name, size and latency of every queue.  A name may hold bytes that no terminal takes: escaped."""
     return [
-        (queue.name.encode("utf-8", "backslashreplace").decode(), f"{queue.size:,}", f"{queue.latency:,.1f}s")
+        (
+            printable(queue.name.encode("utf-8", "backslashreplace").decode()),
+            f"{queue.size:,}",
+            f"{queue.latency:,.1f}s",
+        )
         for queue in stats.queues
     ]
 

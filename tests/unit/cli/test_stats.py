@@ -3,7 +3,9 @@ import pytest
 from jobsup.api.stats import QueueStats, Stats
 from jobsup.cli.stats import lines, show
 
-STATS = Stats(1234567, 3, 5, 2, 4, 1, 0, 7, (QueueStats("default", 5, 2.25), QueueStats("[b]mail\udce9", 0, 0.0)))
+STATS = Stats(
+    1234567, 3, 5, 2, 4, 1, 0, 7, (QueueStats("default", 5, 2.25), QueueStats("[b]mail\udce9\n\x1b[2J", 0, 0.0))
+)
 
 
 def test_the_columns_of_the_plain_form_are_aligned() -> None:
@@ -19,4 +21,4 @@ def test_a_queue_name_that_no_terminal_takes_is_escaped_and_is_no_markup(capsys:
     show(STATS)
 
     out = capsys.readouterr().out
-    assert r"[b]mail\udce9" in out
+    assert r"[b]mail\udce9\n\x1b[2J" in out
