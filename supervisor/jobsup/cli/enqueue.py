@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from jobsup.client import Client
+from jobsup.errors import ArgumentError
 from jobsup.jobs.enqueuer import moment
 
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -38,7 +39,11 @@ def command(
     elif when is not None:
         at = moment(point(when), time.time())
     item = {"queue": queue, "class": name, "args": [argument(text) for text in args], "at": at}
-    jid = Client(redis).push(item)
+    client = Client(redis)
+    try:
+        jid = client.push(item)
+    except ArgumentError as error:
+        raise click.UsageError(f"{error}.") from error
     if jid is not None:
         print(jid)
 

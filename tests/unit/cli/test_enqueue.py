@@ -82,3 +82,10 @@ def test_a_redis_that_is_away_is_named_with_what_to_do() -> None:
 def test_in_and_at_together_are_a_usage_error() -> None:
     with pytest.raises(click.UsageError, match="either --in or --at"):
         command.main(["X", "--in", "5", "--at", "1800000000"], standalone_mode=False)
+
+
+@pytest.mark.parametrize("arguments", [("",), ("X", "--queue", ""), ("X", "\udcff")])
+def test_what_no_payload_can_hold_is_a_usage_error(server: Server, arguments: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(command, [*arguments, "--redis", server.url])
+
+    assert (result.exit_code, "Traceback" in result.output) == (2, False)  # click's own; main() makes it 64
