@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial, update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from jobsup.errors import ArgumentError
 from jobsup.jobs.declaration import arguments, declare
 from jobsup.jobs.enqueuer import Enqueuer
 from jobsup.jobs.options import JobOptions
@@ -51,5 +52,7 @@ def job(function: Callable[P, R] | None = None, /, *, name: str | None = None, *
         ArgumentError: an option has a value it cannot have, the name is taken, or the function is async.
     """
     if function is not None:
+        if isinstance(function, type) or not hasattr(function, "__qualname__"):
+            raise ArgumentError(f"@job is for functions, not {function!r}; give options by name: @job(queue='low')")
         return FunctionJob(function, name, options)
     return lambda function: FunctionJob(function, name, options)

@@ -191,3 +191,9 @@ def test_declaring_loads_no_worker_and_connects_to_nothing() -> None:
     environ = {"REDIS_URL": "redis://127.0.0.1:1"}
 
     assert subprocess.check_output([sys.executable, "-c", program], env=environ, text=True).split() == []
+
+
+@pytest.mark.parametrize("thing", ["heavy", 3, dict])
+def test_the_decorator_of_something_that_is_no_function_says_how_options_are_given(thing: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"give options by name: @job\(queue="):
+        job(thing)
