@@ -30,7 +30,7 @@ _OPTIONS = [
     click.option("-r", "--require", multiple=True, metavar="MODULE|PATH", help="What declares the jobs."),
     click.option("-t", "--timeout", type=float, metavar="SECONDS", help="Time to finish once a stop began."),
     click.option("-e", "--environment", metavar="NAME", help="Section of the files to use."),
-    click.option("-g", "--tag", metavar="TAG", help="Shown in the process title and the Web UI."),
+    click.option("-g", "--tag", metavar="TAG", help="Shown in the Web UI."),
     click.option("-v", "--verbose", is_flag=True, help="Log more."),
     click.option("-P", "--processes", multiple=True, callback=_processes, metavar="[NAME=]N|auto",
                  help="Worker processes, of every profile or of one."),
