@@ -10,7 +10,6 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jobsup.config.model import masked
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 
 Client: TypeAlias = redis.Redis
@@ -48,8 +47,11 @@ def connect(url: str, *, timeout: float = 3.0) -> Client:
             retry=Retry(NoBackoff(), 0),
             **tcp,
         )
-    except (ValueError, TypeError) as error:
-        raise RedisRefused(f"{masked(url)} is not a Redis URL: {error}", permanent=True) from None
+    except (ValueError, TypeError):
+        # Neither the URL nor redis-py's words: where the URL is malformed, its password is anywhere in both.
+        raise RedisRefused(
+            "what is given is not a Redis URL like redis://host:6379/0, rediss://… or unix:///path", permanent=True
+        ) from None
 
 
 def translated(error: redis.RedisError | OSError) -> RedisUnavailable | RedisRefused | Fenced:
