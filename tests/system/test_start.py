@@ -167,6 +167,14 @@ def test_a_second_supervisor_on_the_same_socket_is_refused(app: Jobsup) -> None:
     assert str(app.ctl_path) in said
 
 
+def test_it_runs_without_any_standard_stream(app: Jobsup, r: redis.Redis) -> None:
+    app.start(wait=False, wrapper=["sh", "-c", 'exec "$@" 0<&- 1>&- 2>&-', "sh"])
+    push(r, "quick", 1)
+
+    eventually(lambda: app.ended() == ["1"], within=20)
+    assert app.stop() == Exit.OK
+
+
 def test_garbage_and_unknown_jobs_in_a_queue_harm_nobody(app: Jobsup, r: redis.Redis) -> None:
     app.start()
     r.lpush("queue:default", b"\xff\xfe", "[]", '{"class":"os.system","args":["true"],"jid":"x1"}')

@@ -1,5 +1,6 @@
 """The ``jobsup`` command.  Without a subcommand it runs; a subcommand is imported when it is called."""
 
+import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -69,6 +70,7 @@ def cli(context: click.Context, /, **params: Any) -> None:
 
 def main() -> None:
     """The console script.  Every way to fail ends in one sentence on standard error and an exit code."""
+    _complete_standard_streams()
     try:
         code = cli.main(prog_name="jobsup", standalone_mode=False)
     except click.UsageError as error:
@@ -85,6 +87,21 @@ def main() -> None:
     except JobsupError as error:
         fail(str(error), Exit.ERROR)
     sys.exit(code if isinstance(code, int) else Exit.OK)
+
+
+def _complete_standard_streams() -> None:
+    """Give a process that was started without one of them something to write to.
+
+    Else the next file or socket that anybody opens would get its number, and be written to as the log.
+    """
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is fd
+            os.set_inheritable(fd, True)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115  for the life of the process
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def fail(sentence: str, code: Exit) -> None:
