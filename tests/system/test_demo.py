@@ -15,7 +15,7 @@ import pytest
 
 from conftest import eventually
 from harness import Jobsup
-from jobsup.contrib.demo import library
+from jobsup.contrib.demo import stdlib
 
 pytestmark = pytest.mark.system
 
@@ -49,7 +49,7 @@ def test_the_demo_survives_its_crash_and_its_deploy_and_proves_it(tmp_path: Path
     assert any("generation 2 had taken over" in line for line in lines)
     assert lines[-1].startswith("PASS")
     words = {tuple(line.split()) for line in lines}
-    jobs = len(library.modules()) + len(library.packages())
+    jobs = len(stdlib.modules()) + len(stdlib.packages())
     assert {("jobs", "enqueued", f"{jobs:,}"), ("finished", f"{jobs:,}"), ("lost", "0")} <= words
     with sqlite3.connect(kept / "results.sqlite") as database:
         cut_short = database.execute("SELECT count(*) FROM runs WHERE finished IS NULL").fetchone()[0]

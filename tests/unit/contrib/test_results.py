@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jobsup.contrib.demo import jobs, library, results
-from jobsup.contrib.demo.library import ModuleFacts, PackageFacts
+from jobsup.contrib.demo import jobs, results, stdlib
+from jobsup.contrib.demo.stdlib import ModuleFacts, PackageFacts
 
 FACTS = ModuleFacts(size=10, lines=2, functions=1, classes=0, sha256="ab")
 
@@ -60,7 +60,7 @@ def test_the_jobs_record_what_they_found(database: str, monkeypatch: pytest.Monk
     jobs.ModuleJob.perform_inline("this")
     jobs.PackageJob.perform_inline("tomllib")
 
-    assert results.modules(database) == {"this": library.measure(library.source("this").read_bytes())}
+    assert results.modules(database) == {"this": stdlib.measure(stdlib.source("this").read_bytes())}
     assert results.packages(database)["tomllib"].compressed < results.packages(database)["tomllib"].size
 
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from jobsup.contrib.demo.library import PackageFacts
 from jobsup.contrib.demo.results import Run
 from jobsup.contrib.demo.show import State, problems
+from jobsup.contrib.demo.stdlib import PackageFacts
 from jobsup.contrib.demo.supervised import given_back
 from jobsup.contrib.demo.verdict import UNEXPLAINED, Deaths, Verdict, lost, twice, wrong
 from jobsup.log import Logger

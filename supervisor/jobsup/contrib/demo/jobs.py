@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from jobsup import Job
-from jobsup.contrib.demo import library, results
+from jobsup.contrib.demo import results, stdlib
 
 DATABASE = "JOBSUP_DEMO_DB"
 """Environment variable: the file of the results."""
@@ -27,9 +27,9 @@ class ModuleJob(Job, name="Demo::Module"):
     """Parse one module and record what it is."""
 
     def perform(self, module: str) -> None:
-        path = library.source(module)
+        path = stdlib.source(module)
         run = results.begin(_database(), self.jid, "Demo::Module", module, os.getpid(), time.time())
-        facts = library.measure(path.read_bytes())
+        facts = stdlib.measure(path.read_bytes())
         time.sleep(_WAIT)
         results.finish(_database(), run, module, facts, time.time())
 
@@ -38,18 +38,18 @@ class PackageJob(Job, name="Demo::Package", queue="heavy"):
     """Compress one package and record both sizes."""
 
     def perform(self, package: str) -> None:
-        paths = library.sources(package)
+        paths = stdlib.sources(package)
         run = results.begin(_database(), self.jid, "Demo::Package", package, os.getpid(), time.time())
         facts = _compress(paths)
         results.finish(_database(), run, package, facts, time.time())
 
 
-def _compress(paths: list[Path]) -> library.PackageFacts:
-    compressor = library.compressor()
+def _compress(paths: list[Path]) -> stdlib.PackageFacts:
+    compressor = stdlib.compressor()
     size = compressed = 0
     for path in paths:
         content = path.read_bytes()
         size += len(content)
         compressed += len(compressor.compress(content))
         time.sleep(_WAIT_IN_PACKAGE)
-    return library.PackageFacts(size, compressed + len(compressor.flush()))
+    return stdlib.PackageFacts(size, compressed + len(compressor.flush()))

@@ -15,7 +15,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-from jobsup.contrib.demo.library import ROOT, TESTS, ModuleFacts, PackageFacts
+from jobsup.contrib.demo.stdlib import ROOT, TESTS, ModuleFacts, PackageFacts
 
 
 def modules(root: Path = ROOT) -> dict[str, Path]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 
-from jobsup.contrib.demo.library import ModuleFacts, PackageFacts
+from jobsup.contrib.demo.stdlib import ModuleFacts, PackageFacts
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS modules (

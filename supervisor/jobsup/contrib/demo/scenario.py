@@ -9,7 +9,7 @@ from typing import Any
 
 from jobsup import client
 from jobsup.api.stats import Stats
-from jobsup.contrib.demo import library, recount, results, verdict
+from jobsup.contrib.demo import recount, results, stdlib, verdict
 from jobsup.contrib.demo.jobs import ModuleJob, PackageJob
 from jobsup.contrib.demo.show import Display, State
 from jobsup.contrib.demo.supervised import Supervised
@@ -43,8 +43,8 @@ class Scenario:
 
     jobsup: Supervised
     display: Display
-    _modules: list[str] = field(default_factory=library.modules)
-    _packages: list[str] = field(default_factory=library.packages)
+    _modules: list[str] = field(default_factory=stdlib.modules)
+    _packages: list[str] = field(default_factory=stdlib.packages)
     _generations: dict[int, int] = field(default_factory=dict)  # every worker's pid ever seen
     _killed: dict[int, float] = field(default_factory=dict)
 
@@ -56,7 +56,7 @@ class Scenario:
             JobsupError: what cannot be judged at all: no library, no workers.
         """
         if not self._modules:
-            raise JobsupError(f"The standard library in {library.ROOT} has no source; use a Python that has it")
+            raise JobsupError(f"The standard library in {stdlib.ROOT} has no source; use a Python that has it")
         self._boot()
         self._enqueue()
         if self._past(KILL_AT):

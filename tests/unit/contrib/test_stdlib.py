@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobsup.contrib.demo import library, recount
+from jobsup.contrib.demo import recount, stdlib
 
 TRICKY = b'''"""def class"""
 import os\r
@@ -39,22 +39,22 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_modules_are_what_can_be_imported_except_tests(root: Path) -> None:
-    assert library.modules(root) == ["no-identifier", "pkg", "pkg.inner", "pkg.sub", "plain"]
-    assert library.packages(root) == ["pkg", "pkg.sub"]
+    assert stdlib.modules(root) == ["no-identifier", "pkg", "pkg.inner", "pkg.sub", "plain"]
+    assert stdlib.packages(root) == ["pkg", "pkg.sub"]
 
 
 def test_a_package_is_its_own_modules_without_those_of_packages_in_it(root: Path) -> None:
-    assert library.sources("pkg", root) == [root / "pkg" / "__init__.py", root / "pkg" / "inner.py"]
+    assert stdlib.sources("pkg", root) == [root / "pkg" / "__init__.py", root / "pkg" / "inner.py"]
 
 
 @pytest.mark.parametrize("name", ["..secret", "../secret", "/etc/passwd", ".", "", "plain.", "a\0b", "absent"])
 def test_a_name_that_is_no_module_of_the_library_is_refused(root: Path, name: str) -> None:
     with pytest.raises(ValueError, match="module"):
-        library.source(name, root)
+        stdlib.source(name, root)
 
 
 def test_functions_and_classes_are_counted_wherever_they_are_defined_and_nowhere_else() -> None:
-    facts = library.measure(TRICKY)
+    facts = stdlib.measure(TRICKY)
 
     assert (facts.functions, facts.classes, facts.lines, facts.size) == (3, 2, 9, len(TRICKY))
 
@@ -62,17 +62,17 @@ def test_functions_and_classes_are_counted_wherever_they_are_defined_and_nowhere
 def test_the_recount_finds_the_same_another_way(root: Path) -> None:
     modules, packages = recount.everything(root)
 
-    assert modules == {n: library.measure(library.source(n, root).read_bytes()) for n in library.modules(root)}
-    assert list(packages) == library.packages(root)
+    assert modules == {n: stdlib.measure(stdlib.source(n, root).read_bytes()) for n in stdlib.modules(root)}
+    assert list(packages) == stdlib.packages(root)
     assert packages["pkg"].size == len(b"def f():\n    pass\n")
 
 
 def test_the_recount_and_the_jobs_agree_on_every_module_of_this_python() -> None:
-    assert sorted(recount.modules()) == library.modules()
-    assert len(library.modules()) > 300
+    assert sorted(recount.modules()) == stdlib.modules()
+    assert len(stdlib.modules()) > 300
 
 
 def test_every_module_found_in_this_python_has_its_source() -> None:
-    assert all(library.source(name).is_file() for name in library.modules())
+    assert all(stdlib.source(name).is_file() for name in stdlib.modules())
     with pytest.raises(ValueError, match=r"no module 'json\.nothing'"):
-        library.source("json.nothing")
+        stdlib.source("json.nothing")
