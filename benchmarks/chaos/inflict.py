@@ -102,8 +102,10 @@ class Inflictor:
         hit = self._workers() if fault.kind == "parent.kill" else frozenset({target.pid} if role == "worker" else ())
         try:
             if what == "kill":
-                self._note(fault, hit)
+                begun = time.time()
                 target.kill()
+                # It takes its time to make sure of the pid: the process may have begun another job meanwhile.
+                self.done.append(Fault(fault.kind, begun, time.time(), hit))
                 if role == "parent":
                     self._jobsup.ready = False
             elif what == "term":
@@ -112,7 +114,8 @@ class Inflictor:
             else:
                 self._freeze(fault, target, hit)
         except psutil.NoSuchProcess:
-            self.done.pop()
+            if what != "kill":
+                self.done.pop()
             return False
         return True
 

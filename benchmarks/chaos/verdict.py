@@ -97,7 +97,7 @@ def explain(run: Run, again: float, faults: Sequence[Fault], timeout: float) -> 
     for fault in faults:
         if run.pid not in fault.pids or fault.at > exposed_until:
             continue
-        if fault.kind == "worker.kill" and fault.at >= run.start:
+        if fault.kind == "worker.kill" and fault.until >= run.start:
             return fault
         if fault.kind.startswith("worker.freeze") and fault.until >= run.start:
             if fault.until - fault.at >= LEASE_AT_LEAST:

@@ -63,6 +63,10 @@ def test_a_kill_before_the_run_or_long_after_its_end_explains_nothing():
     assert not explained(Run(PID, 10.0, 10.1), 20.0, fault("worker.kill", 12.0))
 
 
+def test_a_run_that_began_while_the_kill_was_being_sent_is_explained() -> None:
+    assert explained(Run(PID, 10.0, 10.001), 10.02, Fault("worker.kill", 9.999, 10.005, frozenset({PID})))
+
+
 def test_a_kill_just_after_the_end_explains_it_as_the_outcome_may_not_be_recorded():
     assert explained(Run(PID, 10.0, 10.1), 11.0, fault("worker.kill", 10.2))
 
