@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import signal
 import socket
+import threading
 import time
 from pathlib import Path
 
@@ -123,6 +126,33 @@ def test_the_password_is_not_to_be_seen_in_any_process(own_server: Server, tmp_p
         assert "s3cret" not in app.log() + app.ctl("status", "--json").stdout
     finally:
         app.tidy()
+
+
+def answering(info: bytes) -> socket.socket:
+    """A listener that speaks just enough Redis to say what it is: no server that old can be installed any more."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with contextlib.suppress(OSError):  # closed at the end of the test
+            while True:
+                client, _ = listener.accept()
+                while asked := client.recv(4096):
+                    # One reply for each command; several may arrive at once.
+                    commands = len(re.findall(rb"^\*\d+\r$", asked, re.MULTILINE))
+                    reply = b"$%d\r\n%s\r\n" % (len(info), info) if b"INFO\r\n" in asked else b"+OK\r\n"
+                    client.sendall(reply * commands)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener
+
+
+def test_a_redis_that_is_too_old_is_one_sentence(tmp_path: Path) -> None:
+    app = Jobsup(tmp_path, None)
+    with answering(b"# Server\r\nredis_version:5.0.14\r\n") as old:
+        code, said = refused(app, "--redis", f"redis://127.0.0.1:{old.getsockname()[1]}/0")
+
+    assert code == Exit.UNAVAILABLE
+    assert "Redis 5.0.14, which is too old" in said
 
 
 def test_a_redis_that_evicts_keys_is_warned_about(own_server: Server, tmp_path: Path) -> None:
