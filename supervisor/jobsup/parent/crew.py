@@ -90,7 +90,7 @@ class Crew:
         profile, template = generation.profiles[pool], generation.template(pool)
         try:
             ours, theirs = link.pair()
-            slot = Slot.create()
+            slot = Slot.create(profile.concurrency)
         except OSError as error:  # no descriptor to spare
             self._not_spawned(pool, error, now)
             return
@@ -230,8 +230,8 @@ class Crew:
         if not child.link.closed:
             self._receive(child)  # its last words
         now = clock.monotonic()
-        self._remove(child)
         self._on_end(child, ended)  # before all else: its jobs wait for nothing but this
+        self._remove(child)
         self.interrupted += ended.code == Exit.INTERRUPTED
         if child.leaving:
             self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=ended)

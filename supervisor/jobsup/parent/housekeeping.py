@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from jobsup import clock
 from jobsup.clock import FOREVER
 from jobsup.config.model import Config
 from jobsup.exits import Exit
@@ -12,6 +13,7 @@ from jobsup.parent.loop import Context
 from jobsup.typedefs import Identity
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
+from jobsup.unix.slot import Running
 
 SETTLE_WITHIN = 5.0
 """Seconds the exit waits for the last jobs to be given back: a Redis that is away must not hold it."""
@@ -59,12 +61,18 @@ class Housekeeping:
 
     def ended(self, child: Child, ended: Ended) -> None:
         """Tell the keeper, and again if it dies before it has answered."""
+        running = child.slot.running()
         facts: dict[str, Any] = {
             "identity": child.identity,
+            "pool": child.profile.name,
             "code": ended.code,
             "signal": ended.signal,
             "sent_by_us": bool(child.killed),
             "oom": None,
+            "cause": "left" if child.leaving else "crash",
+            "isolated": False,
+            "running": [_facts(job) for job in running],
+            "verdict": str(ended),
         }
         self._unsettled[child.identity] = facts
         if not (child.drained and ended.code == Exit.OK):
@@ -107,3 +115,17 @@ class Housekeeping:
                 self.redis = False
             case "found_redis":
                 self.redis = True
+
+
+def _facts(job: Running) -> dict[str, Any]:
+    """What the keeper is told of a job that was running when its worker ended."""
+    now = clock.monotonic()
+    return {
+        "jid": job.jid,
+        "klass": job.klass,
+        "queue": job.queue,
+        "check": job.check,
+        "seconds": now - job.begun,
+        "over_limit": 0 < job.limit <= now,
+        "cancelled": job.cancelled,
+    }

@@ -1,31 +1,111 @@
-"""The heartbeat slot: 64 bytes of memory shared by one worker and its parent.
+"""The heartbeat slot: memory shared by one worker and its parent.
 
 Written by the threads that must make progress, read by the parent without asking anybody.  A memfd, not a
 file: no disk can block a heartbeat.
+
+It also holds the *running table*: one entry per thread that says which job runs there.  It outlives the worker
+in the parent's hands, so that after any death it is known which jobs were running and which were merely taken.
+
+Layout, little-endian: a header of 64 bytes, then one entry of 256 bytes for each thread.  What follows belongs
+to whoever writes stacks into the file while the process dies.
 """
+
+from __future__ import annotations
 
 import mmap
 import os
 import struct
 from typing import NamedTuple
 
-_SIZE = 64
-_MAIN_TICK, _FETCH_TICK, _BUSY, _IN_HAND, _STATE = 0, 8, 16, 20, 24
-_LAYOUT = struct.Struct("<QQIII")
+_HEADER = 64
+_MAIN_TICK, _FETCH_TICK, _BUSY, _IN_HAND, _STATE, _THREADS, _RSS = 0, 8, 16, 20, 24, 28, 32
+_LAYOUT = struct.Struct("<QQIIIIQ")
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
+
+_ENTRY = 256
+_BEGUN = _U64
+_JOB = struct.Struct("<QQIII48s80s80s")
+"""limit, thread, native thread, check, flags, jid, class, queue: what follows ``begun`` in an entry."""
+_LIMIT_AT = 8
+_FLAGS_AT = 8 + 8 + 8 + 4 + 4
+_CANCELLED = 1
 
 BOOTING, READY, QUIET, DRAINING = range(4)
 
 
 class Ticks(NamedTuple):
-    """What a worker last said.  Ticks are monotonic nanoseconds, 0 before the first."""
+    """What a worker last said.  Ticks are monotonic nanoseconds, 0 before the first; ``rss`` is in bytes."""
 
     main_tick: int
     fetch_tick: int
     busy: int
     in_hand: int
     state: int
+    threads: int
+    rss: int
+
+
+class Running(NamedTuple):
+    """One job that runs, or ran when its process died.
+
+    Attributes:
+        begun: monotonic seconds.
+        limit: monotonic seconds of its hard time limit; 0.0 for none.
+        thread, native: the thread's ident in Python and in the kernel.
+        check: CRC-32 of the payload as it was taken; with the queue it tells which one it is.
+        cancelled: somebody asked to end it.
+        jid, klass, queue: as in the payload, cut to the entry's fields; for people, and to tell equal checks apart.
+    """
+
+    begun: float
+    limit: float
+    thread: int
+    native: int
+    check: int
+    cancelled: bool
+    jid: str
+    klass: str
+    queue: str
+
+
+class Entry:
+    """One thread's line in the running table.  Only that thread begins and ends it."""
+
+    def __init__(self, memory: mmap.mmap, at: int) -> None:
+        self._memory = memory
+        self._at = at
+
+    def begin(
+        self, begun: float, limit: float, thread: int, native: int, check: int, jid: str, klass: str, queue: str
+    ) -> None:
+        """The thread starts a job; arguments as in ``Running``."""
+        _JOB.pack_into(
+            self._memory,
+            self._at + 8,
+            int(limit * 1e9),
+            thread,
+            native,
+            check,
+            0,
+            jid.encode("utf-8", "replace"),
+            klass.encode("utf-8", "replace"),
+            queue.encode("utf-8", "replace"),
+        )
+        # Last, and by itself: whoever finds it set finds all of the entry written.
+        _BEGUN.pack_into(self._memory, self._at, int(begun * 1e9))
+
+    def end(self) -> None:
+        """It runs nothing any more."""
+        _BEGUN.pack_into(self._memory, self._at, 0)
+
+    def set_limit(self, limit: float) -> None:
+        """The job's hard time limit, monotonic seconds."""
+        _U64.pack_into(self._memory, self._at + _LIMIT_AT, int(limit * 1e9))
+
+    def cancel(self) -> None:
+        """Note that somebody asked to end the job."""
+        _U32.pack_into(self._memory, self._at + _FLAGS_AT, _CANCELLED)
 
 
 class Slot:
@@ -33,20 +113,48 @@ class Slot:
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
-        self._memory = mmap.mmap(fd, _SIZE)
+        self._memory = mmap.mmap(fd, 0)
 
     @classmethod
-    def create(cls) -> "Slot":
+    def create(cls, threads: int) -> Slot:
+        """A new slot with a running table for *threads* threads.
+
+        Raises:
+            OSError: the system has no descriptor or memory to spare.
+        """
         fd = os.memfd_create("jobsup-slot", os.MFD_CLOEXEC)
-        os.ftruncate(fd, _SIZE)
-        return cls(fd)
+        try:
+            os.ftruncate(fd, _HEADER + _ENTRY * threads)
+            slot = cls(fd)
+        except OSError:
+            os.close(fd)
+            raise
+        _U32.pack_into(slot._memory, _THREADS, threads)
+        return slot
 
     @classmethod
-    def from_fd(cls, fd: int) -> "Slot":
+    def from_fd(cls, fd: int) -> Slot:
         return cls(fd)
 
     def read(self) -> Ticks:
         return Ticks(*_LAYOUT.unpack_from(self._memory, 0))
+
+    def running(self) -> list[Running]:
+        """The jobs that run now; of a dead worker, those that ran when it died."""
+        found = []
+        for index in range(self.read().threads):
+            at = _HEADER + _ENTRY * index
+            (begun,) = _BEGUN.unpack_from(self._memory, at)
+            if begun:
+                limit, thread, native, check, flags, *texts = _JOB.unpack_from(self._memory, at + 8)
+                jid, klass, queue = (text.rstrip(b"\0").decode("utf-8", "replace") for text in texts)
+                cancelled = bool(flags & _CANCELLED)
+                found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, cancelled, jid, klass, queue))
+        return found
+
+    def entry(self, index: int) -> Entry:
+        """The line of thread *index* in the running table."""
+        return Entry(self._memory, _HEADER + _ENTRY * index)
 
     def tick_main(self, now: float) -> None:
         _U64.pack_into(self._memory, _MAIN_TICK, int(now * 1e9))
@@ -60,6 +168,9 @@ class Slot:
 
     def set_state(self, state: int) -> None:
         _U32.pack_into(self._memory, _STATE, state)
+
+    def set_rss(self, size: int) -> None:
+        _U64.pack_into(self._memory, _RSS, size)
 
     def close(self) -> None:
         self._memory.close()

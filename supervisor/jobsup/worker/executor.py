@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +48,7 @@ class Executor:
             definition = self.registry.lookup(unit.klass)
             options = definition.options
             unit.timeout = options.timeout
+            self._note(unit)
             self.events.emit("job.start", **unit.facts())
             self.perform(definition, payload)
         except Shutdown:
@@ -57,6 +60,13 @@ class Executor:
             return self._interrupted(unit) if _because_of_shutdown(error) else self._judge(unit, error, options)
         self.events.emit("job.done", **unit.facts(), seconds=wall() - unit.run_at)
         return outcome.Succeeded()
+
+    def _note(self, unit: UnitOfWork) -> None:
+        """Into the running table, just before code that may end this process."""
+        if unit.entry is not None:
+            thread, native = threading.get_ident(), threading.get_native_id()
+            check = zlib.crc32(unit.raw)
+            unit.entry.begin(unit.begun, 0.0, thread, native, check, unit.jid, unit.klass, unit.queue)
 
     def _interrupted(self, unit: UnitOfWork) -> outcome.Outcome:
         self.events.emit("job.interrupted", **unit.facts(), seconds=wall() - unit.run_at)

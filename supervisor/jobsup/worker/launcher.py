@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import signal
@@ -103,6 +104,7 @@ class Launcher:
         self._outage = Outage(self._events)
         self._bell = Doorbell()
         self._asked: deque[str] = deque()
+        self._entries = itertools.count()
         execute = Executor(registry.default, perform, profile.max_retries, profile.wire, self._events)
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(
@@ -320,7 +322,8 @@ class Launcher:
                 on_settled=self._bell.ring,
             )
 
-        return Manager(capsule.concurrency, fetcher, execute, self._crash)
+        entries = [self._slot.entry(next(self._entries)) for _ in range(capsule.concurrency)]
+        return Manager(entries, fetcher, execute, self._crash)
 
     def _running(self) -> list[tuple[Processor, UnitOfWork]]:
         return [pair for manager in self._managers for pair in manager.running()]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from jobsup.unix.slot import Entry
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.outcome import Outcome
@@ -13,7 +14,7 @@ from jobsup.worker.unit import UnitOfWork
 
 
 class Manager:
-    """Keeps exactly *concurrency* Processors and one Fetcher for one Capsule.
+    """Keeps one Processor for each of *entries*, and one Fetcher, for one Capsule.
 
     1. start      start the threads
     2. quiet      take nothing more; what nobody started goes back
@@ -23,7 +24,7 @@ class Manager:
 
     def __init__(
         self,
-        concurrency: int,
+        entries: Sequence[Entry],
         make_fetcher: Callable[[Inbox, Outbox], Fetcher],
         execute: Callable[[UnitOfWork], Outcome],
         on_crash: Callable[[BaseException], None],
@@ -31,7 +32,7 @@ class Manager:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self.fetcher = make_fetcher(self._inbox, self._outbox)
-        self._processors = [Processor(self._inbox, self._outbox, execute, on_crash) for _ in range(concurrency)]
+        self._processors = [Processor(self._inbox, self._outbox, execute, on_crash, entry) for entry in entries]
         self._on_crash = on_crash
         self._fetching = threading.Thread(target=self._fetch, name="jobsup-fetcher", daemon=True)
 

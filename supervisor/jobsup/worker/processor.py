@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from jobsup.clock import monotonic, wall
 from jobsup.errors import Shutdown
+from jobsup.unix.slot import Entry
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.outcome import Interrupted, Outcome
 from jobsup.worker.unit import UnitOfWork
@@ -35,11 +36,13 @@ class Processor:
         outbox: Outbox,
         execute: Callable[[UnitOfWork], Outcome],
         on_crash: Callable[[BaseException], None],
+        entry: Entry,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
         self._execute = execute
         self._on_crash = on_crash
+        self._entry = entry
         self._lock = threading.Lock()
         self._interrupted = False
         self.current: UnitOfWork | None = None
@@ -67,6 +70,7 @@ class Processor:
         outcome: Outcome | None = None
         unit.run_at = wall()
         unit.begun = monotonic()
+        unit.entry = self._entry
         self.current = unit
         try:
             outcome = self._execute(unit)
@@ -75,6 +79,7 @@ class Processor:
             # It may hit between any two lines of ours.  A unit is interrupted at most once, so this pass is
             # undisturbed; without an outcome the job counts as interrupted.
             self._finish()
+        self._entry.end()
         unit.took = monotonic() - unit.begun
         self._outbox.put(unit, outcome or Interrupted())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobsup.unix.slot import Entry
+
 
 class UnitOfWork:
     """One job taken from a queue, from its taking to its settlement.
@@ -16,10 +18,11 @@ class UnitOfWork:
         took: seconds it ran, once it has finished.
         jid, klass: known once it was parsed; for logs and the stop report.
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
+        entry: its line in the running table while it runs.
         abandoned: True once it was given to others; its outcome changes nothing.
     """
 
-    __slots__ = ("abandoned", "begun", "jid", "klass", "queue", "raw", "run_at", "timeout", "took")
+    __slots__ = ("abandoned", "begun", "entry", "jid", "klass", "queue", "raw", "run_at", "timeout", "took")
 
     def __init__(self, queue: str, raw: bytes) -> None:
         self.queue = queue
@@ -30,6 +33,7 @@ class UnitOfWork:
         self.jid = ""
         self.klass = ""
         self.timeout: float | None = None
+        self.entry: Entry | None = None
         self.abandoned = False
 
     def facts(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ PROFILE = Profile("main", 1, (Capsule("default", 1, (("default", 0),)),), max_ti
 def child() -> Iterator[Child]:
     ours, theirs = pair()
     unused: Any = None
-    child = Child(PROFILE, unused, unused, Link(ours, blocking=False), Slot.create(), deadline=1e9)
+    child = Child(PROFILE, unused, unused, Link(ours, blocking=False), Slot.create(1), deadline=1e9)
     child.stage = Stage.READY
     yield child
     child.close()

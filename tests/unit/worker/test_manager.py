@@ -18,6 +18,7 @@ from jobsup.errors import Shutdown
 from jobsup.events import Events
 from jobsup.store import keys, scripts
 from jobsup.store.connection import connect
+from jobsup.unix.slot import Slot
 from jobsup.worker.counters import Counters
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.lease import Lease, Outage
@@ -67,7 +68,9 @@ class Worker:
                 on_settled=lambda: None,
             )
 
-        self.manager = Manager(concurrency, fetcher, execute, self.crashes.append)
+        self.slot = Slot.create(concurrency)
+        entries = [self.slot.entry(index) for index in range(concurrency)]
+        self.manager = Manager(entries, fetcher, execute, self.crashes.append)
 
     def register(self) -> None:
         scripts.register(
