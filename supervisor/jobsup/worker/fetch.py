@@ -184,7 +184,8 @@ class Fetcher:
         processed = failed = 0
         for (unit, outcome), was_ours in zip(settling, ours, strict=True):
             self.hand.discard(unit)
-            if not was_ours:
+            # With the lease held nobody else can have removed it: the settlement whose reply was lost did.
+            if not was_ours and not unit.asked_before:
                 self._events.emit("job.fenced", **unit.facts())
             elif not isinstance(outcome, Interrupted):
                 processed += 1
@@ -274,6 +275,8 @@ class Fetcher:
         self._failures += 1
         self._audit_at = 0.0
         self._strangers.clear()
+        for unit, _ in self._unsettled[:_SETTLE_MAX]:
+            unit.asked_before = True
         if self._closing:
             # The stop goes on without Redis: what is unsettled stays in the in-flight list and is given back.
             self.closed = True

@@ -19,10 +19,23 @@ class UnitOfWork:
         jid, klass: known once it was parsed; for logs and the stop report.
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
         entry: its line in the running table while it runs.
+        asked_before: its settlement may have been recorded by a call whose reply was lost.
         abandoned: True once it was given to others; its outcome changes nothing.
     """
 
-    __slots__ = ("abandoned", "begun", "entry", "jid", "klass", "queue", "raw", "run_at", "timeout", "took")
+    __slots__ = (
+        "abandoned",
+        "asked_before",
+        "begun",
+        "entry",
+        "jid",
+        "klass",
+        "queue",
+        "raw",
+        "run_at",
+        "timeout",
+        "took",
+    )
 
     def __init__(self, queue: str, raw: bytes) -> None:
         self.queue = queue
@@ -34,6 +47,7 @@ class UnitOfWork:
         self.klass = ""
         self.timeout: float | None = None
         self.entry: Entry | None = None
+        self.asked_before = False
         self.abandoned = False
 
     def facts(self) -> dict[str, Any]:

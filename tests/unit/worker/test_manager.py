@@ -326,6 +326,7 @@ def test_nothing_is_lost_when_the_server_dies_in_the_middle(own_server: Server) 
 
     eventually(lambda: worker.counters.peek() == (1000, 0), within=30)
     assert {int(raw) for raw in ran} == set(range(1000))
+    assert "job.fenced" not in worker.names()
     assert worker.names().count("redis.lost") == worker.names().count("redis.found") == 1
     with own_server.client() as client:
         assert inflight(client) == []
