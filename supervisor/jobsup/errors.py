@@ -47,6 +47,10 @@ class RedisRefused(JobsupError):
         self.permanent = permanent
 
 
+class PoisonJob(JobsupError):
+    """A job killed its process again and again; only ever written into a payload, never raised."""
+
+
 class Fenced(JobsupError):
     """This identity was given up and swept: it may take nothing and settle nothing any more."""
 

@@ -29,6 +29,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "child.ready": ("info", "{child} is ready (pid {pid}, generation {generation}) after {seconds:.3f}s"),
     "child.ended": ("info", "{child} (pid {pid}) ended: {verdict}"),
     "child.crashed": ("error", "{child} (pid {pid}) crashed: {verdict}; replaced in {seconds:.1f}s"),
+    "child.done": ("debug", "{child} (pid {pid}) has no suspects left: {verdict}"),
     "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
     "boot.failed": ("error", "{child} could not start:\n{traceback}"),
     "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),
@@ -39,6 +40,11 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     # keeper
     "keeper.gave_back": ("info", "Gave back {jobs} jobs of {identity} in {seconds:.3f}s"),
     "keeper.swept": ("warning", "{identity} has not been heard of: gave back {jobs} jobs"),
+    "keeper.isolated": (
+        "warning",
+        "{jobs} jobs were running in {identity} when it crashed; each runs again in a process of its own",
+    ),
+    "job.poison": ("error", "{klass} {jid} is dead: it killed its process {kills} times within 72 hours"),
     "redis.lost": ("error", "Redis is away: {error}; waiting for it"),
     "redis.found": ("info", "Redis is back after {seconds:.1f}s"),
     "redis.warning": ("warning", "{sentence}"),

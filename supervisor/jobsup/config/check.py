@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from jobsup.config.load import Draft, Loaded, Setting, Stray
-from jobsup.config.model import masked
+from jobsup.config.model import QUARANTINE, masked
 from jobsup.config.problem import Problem, error, warning
 from jobsup.config.queues import unusual
 from jobsup.config.schema import CAPSULE_KEYS, KEYS, MEANT, SIDEKIQ_ONLY, is_path
@@ -60,7 +60,8 @@ def check(
         problems += _queues(profile)
         problems += _requirements(profile, exists)
         problems += _budget(profile, grace.origin if grace else "", allowed)
-    return profiles, problems + list(_names(profiles)) + list(_redis(profiles)) + list(_wire(profiles))
+    together = (_names, _quarantines, _redis, _wire)
+    return profiles, problems + [problem for look in together for problem in look(profiles)]
 
 
 def _read(draft: Draft, problems: list[Problem]) -> Checked:
@@ -115,6 +116,8 @@ def _queues(profile: Checked) -> Iterator[Problem]:
         lists |= {name: given["queues"] for name, given in profile["capsules"].items() if "queues" in given}
     seen = Counter(name for queues in lists.values() for name, _weight in queues)
     for name, capsules in seen.items():
+        if name.endswith(QUARANTINE):
+            yield error(origin, f"the queue {name!r} would be a quarantine, which jobsup keeps itself; rename it")
         if unusual(name):
             yield warning(origin, f"the queue name {name!r} has other characters than letters, digits and _ . : -")
         if capsules > 1:
@@ -158,6 +161,23 @@ def _names(profiles: Sequence[Checked]) -> Iterator[Problem]:
             yield error(
                 profile.path or "",
                 f"{other.path} is also named {profile['name']!r}; give one of them a name of its own",
+            )
+
+
+def _quarantines(profiles: Sequence[Checked]) -> Iterator[Problem]:
+    names = [profile["name"] for profile in profiles if "name" in profile.settings]
+    for name in names:
+        if name.endswith(QUARANTINE):
+            yield error(
+                next(p.origin("name") for p in profiles if p.settings.get("name") and p["name"] == name),
+                f"a profile cannot be named {name!r}: so jobsup names the pools of suspects; choose another name",
+            )
+    for profile in profiles:
+        if "quarantine" in profile.settings and profile["quarantine"] not in names:
+            yield error(
+                profile.origin("quarantine"),
+                f"quarantine names the profile {profile['quarantine']!r}, which is not among those of this run "
+                f"({', '.join(names)})",
             )
 
 

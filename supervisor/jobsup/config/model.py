@@ -7,12 +7,17 @@ and the keeper, always over a private file descriptor: it may hold a Redis passw
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 Mode = Literal["strict", "random", "weighted"]
 Wire = Literal[6, 7, 8]
+
+
+QUARANTINE = ".quarantine"
+"""Ends the names of quarantines.  The queue ``mail.quarantine`` holds jobs of ``mail`` that were running when their
+worker crashed; the pool ``app.quarantine`` runs those of the profile ``app``, each in a process of its own."""
 
 
 def masked(url: str) -> str:
@@ -69,6 +74,10 @@ class Profile:
     dead_timeout_in_seconds: float = 15_552_000.0
     average_scheduled_poll_interval: float = 5.0
     wire: Wire = 8
+    quarantine: str = ""
+    """The profile under which its suspects run again; "": its own."""
+    isolated: bool = False
+    """It runs suspects: one at a time, and its workers leave when there is none."""
     path: str | None = None
 
     @property
@@ -80,6 +89,11 @@ class Profile:
     def queues(self) -> tuple[str, ...]:
         """Every queue once, in the order of the file."""
         return tuple(dict.fromkeys(name for c in self.capsules for name, _ in c.queues))
+
+    def suspects(self, under: Profile) -> Profile:
+        """The profile that runs again what was running when a worker of this one crashed, set up like *under*."""
+        queues = tuple((name + QUARANTINE, 0) for name in self.queues)
+        return replace(under, name=self.name + QUARANTINE, capsules=(Capsule("default", 1, queues),), isolated=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +111,24 @@ class Config:
 
     def __repr__(self) -> str:
         return f"Config({[p.name for p in self.profiles]}, redis_url={masked(self.redis_url)!r})"
+
+    def quarantine(self, profile: Profile) -> Profile:
+        """The profile that runs the suspects of *profile*."""
+        names = {other.name: other for other in self.profiles}
+        return profile.suspects(names.get(profile.quarantine, profile))
+
+    def profile(self, name: str) -> Profile:
+        """The profile of the pool called *name*, which may be a quarantine.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for profile in self.profiles:
+            if name == profile.name:
+                return profile
+            if name == profile.name + QUARANTINE:
+                return self.quarantine(profile)
+        raise KeyError(name)
 
     def dump(self) -> dict[str, Any]:
         """As JSON-native values; ``Config.load`` reads them back."""

@@ -158,6 +158,7 @@ KEYS: dict[str, Key] = {
     "max_timeout": Key(seconds),
     "kill_after": Key(seconds, 5),
     "boot_timeout": Key(seconds, 60),
+    "quarantine": Key(name),
     "labels": Key(texts, []),
     "tag": Key(text),
     "max_retries": Key(whole(0), 25),

@@ -53,8 +53,7 @@ def run(link_fd: int) -> int:
         if start["first"]:
             link.send("fatal", sentence=str(error), exit=int(code))
             return code
-    ended = [facts["identity"] for facts in start["ended"]]
-    return Keeper(link, wakeup, config, events, ended).run()
+    return Keeper(link, wakeup, config, events, start["ended"]).run()
 
 
 def _next_message(link: Link) -> Message | None:
@@ -74,12 +73,12 @@ class Keeper:
     Redis being away delays all of it and loses none: what was not done is done when it is back.
     """
 
-    def __init__(self, link: Link, wakeup: Wakeup, config: Config, events: Events, ended: list[str]) -> None:
+    def __init__(self, link: Link, wakeup: Wakeup, config: Config, events: Events, ended: list[Message]) -> None:
         self._link = link
         self._wakeup = wakeup
         self._events = events
         client = connect(config.redis_url)
-        self._recovery = Recovery(client, events)
+        self._recovery = Recovery(client, events, config.profiles)
         self._scheduler = Scheduler(client, config.profiles[0].wire)
         self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
         self._ended = ended
@@ -111,14 +110,20 @@ class Keeper:
 
     def _work(self) -> None:
         while self._ended:
-            jobs, seconds = self._recovery.ended(self._ended[0])
-            self._link.send("gave_back", identity=self._ended.pop(0), jobs=jobs, seconds=seconds)
+            facts = self._ended[0]
+            jobs, seconds = self._recovery.ended(facts["identity"], facts)
+            self._ended.pop(0)
+            self._link.send("gave_back", identity=facts["identity"], jobs=jobs, seconds=seconds)
         if not self._swept_place:
             self._recovery.sweep_place()
             self._swept_place = True
         now = monotonic()
         if now >= self._sweep_at:
             self._recovery.sweep()
+            # Nobody may be at work on them: who was to be may have died since.
+            suspects = self._recovery.suspects()
+            if suspects:
+                self._link.send("suspects", queues=suspects)
             self._sweep_at = now + _SWEEP_EVERY * random.uniform(0.9, 1.1)
         if now >= self._schedule_at:
             more = self._scheduler.enqueue_due(wall())
@@ -140,7 +145,7 @@ class Keeper:
             return
         for message, _fds in self._link.receive():
             if message["op"] == "ended":
-                self._ended.append(message["identity"])
+                self._ended.append(message)
             elif message["op"] == "stop":
                 self._stopping = True
         # Without a parent nobody tells us of deaths; the leases and the next start take care of them.

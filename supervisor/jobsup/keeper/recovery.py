@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
 
+from jobsup import payload
+from jobsup.clock import wall
+from jobsup.config.model import QUARANTINE, Profile
+from jobsup.errors import MalformedPayload
 from jobsup.events import Events
-from jobsup.store import owners, scripts
+from jobsup.keeper.judgement import Bury, Discard, GiveBack, Isolate, judge
+from jobsup.store import crashes, keys, owners, scripts
 from jobsup.store.connection import Client
+from jobsup.store.scripts import Decided
 from jobsup.unix import place
+from jobsup.unix.link import Message
 
 
 class Recovery:
@@ -20,15 +30,20 @@ class Recovery:
     3. sweep        leases that have run out: hosts that vanished.  It also looks again at those given up lately
     """
 
-    def __init__(self, client: Client, events: Events) -> None:
+    def __init__(self, client: Client, events: Events, profiles: Sequence[Profile]) -> None:
         self._client = client
+        self._profiles = {profile.name: profile for profile in profiles}
+        self._fallback = profiles[0]
+        """For a worker of a profile that a reload has brought: we were told of those at our start."""
+        self._queues = list(dict.fromkeys(queue for profile in profiles for queue in profile.queues))
         self._run = scripts.runner(client)
         self._events = events
 
-    def ended(self, identity: str) -> tuple[int, float]:
-        """Give back what *identity* held.  Returns (jobs, seconds it took)."""
+    def ended(self, identity: str, facts: Message | None = None) -> tuple[int, float]:
+        """Give back what *identity* held, as *facts*, the parent's words, tell.  Returns (jobs, seconds it took)."""
         begun = time.perf_counter()
-        jobs = scripts.give_back(self._run, identity) or 0
+        decided = self._decide(identity, facts) if facts and facts["running"] else []
+        jobs = scripts.give_back(self._run, identity, decided=decided) or 0
         took = time.perf_counter() - begun
         if jobs:
             self._events.emit("keeper.gave_back", identity=identity, jobs=jobs, seconds=took)
@@ -51,3 +66,59 @@ class Recovery:
             jobs = scripts.give_back(self._run, identity)
             if jobs:
                 self._events.emit("keeper.swept", identity=identity, jobs=jobs)
+
+    def suspects(self) -> dict[str, int]:
+        """Queue of ours -> jobs that wait in its quarantine."""
+        found = crashes.waiting(self._client, [queue + QUARANTINE for queue in self._queues])
+        return {queue.removesuffix(QUARANTINE): jobs for queue, jobs in found.items()}
+
+    def _decide(self, identity: str, facts: Message) -> list[Decided]:
+        """What is to happen with the jobs that were running."""
+        running = Counter(job["check"] for job in facts["running"])
+        ran = []
+        for queue, raw in crashes.held(self._client, identity):
+            check = zlib.crc32(raw)
+            if running[check]:
+                running[check] -= 1
+                ran.append((queue, raw, *_named(raw)))
+        before = crashes.of(self._client, [jid for _, _, jid, _ in ran])
+        profile = self._profiles.get(facts["pool"].removesuffix(QUARANTINE), self._fallback)
+        now = wall()
+        decided: list[Decided] = []
+        isolated = 0
+        for (queue, raw, jid, klass), earlier in zip(ran, before, strict=True):
+            judgement = judge(
+                queue,
+                raw,
+                cause=facts["cause"],
+                alone=len(facts["running"]) == 1,
+                before=earlier,
+                verdict=facts["verdict"],
+                now=now,
+                wire=profile.wire,
+            )
+            match judgement:
+                case GiveBack():
+                    continue
+                case Isolate(queue=target, crash=crash):
+                    isolated += 1
+                    decided.append(("q", queue, raw, target, keys.crashes(jid), crash.dump(), crashes.REMEMBERED))
+                case Bury(payload=payload, kills=kills):
+                    since = repr(now - profile.dead_timeout_in_seconds)
+                    decided.append(("d", queue, raw, repr(now), payload, since, -profile.dead_max_jobs))
+                    self._events.emit("job.poison", klass=klass, jid=jid, kills=kills)
+                case Discard(kills=kills):
+                    decided.append(("x", queue, raw))
+                    self._events.emit("job.poison", klass=klass, jid=jid, kills=kills)
+        if isolated:
+            self._events.emit("keeper.isolated", jobs=isolated, identity=identity)
+        return decided
+
+
+def _named(raw: bytes) -> tuple[str, str]:
+    """(jid, class); a job without a jid is known by its payload."""
+    try:
+        job = payload.loads(raw)
+    except MalformedPayload:
+        job = {}
+    return str(job.get("jid") or hashlib.sha256(raw).hexdigest()), str(job.get("class", ""))

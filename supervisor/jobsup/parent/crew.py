@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from jobsup import clock
+from jobsup.config.model import QUARANTINE
 from jobsup.exits import Exit
 from jobsup.parent import plan, restart
 from jobsup.parent.child import Child
@@ -33,6 +34,8 @@ class PoolRecord:
     crashes: restart.History = field(default_factory=restart.History)
     holds: tuple[float, ...] = ()
     failed: bool = False
+    suspects: int = 0
+    """Workers wanted for suspects: a crash asks for as many as jobs ran, and each leaves when there are none."""
 
 
 class Crew:
@@ -84,7 +87,12 @@ class Crew:
 
     def forgive(self) -> None:
         """A new generation begins: what the pools died of before no longer counts."""
-        self._pools.clear()
+        self._pools = {name: PoolRecord(suspects=record.suspects) for name, record in self._pools.items()}
+
+    def isolate(self, pool: str, wanted: int) -> None:
+        """Have *wanted* workers at least for the suspects of *pool*, the name of a quarantine."""
+        record = self.pool(pool)
+        record.suspects = max(record.suspects, wanted)
 
     def spawn(self, generation: Generation, pool: str, now: float) -> None:
         profile, template = generation.profiles[pool], generation.template(pool)
@@ -176,8 +184,16 @@ class Crew:
                 "crashes": self.pool(name).crashes.recent(now),
                 "children": [child.status(now) for child in self if child.profile.name == name],
             }
-            for name, (size, generation) in pools.items()
+            for name, (size, generation) in self.wanted(pools).items()
+            if size or not _isolates(name, generation)
         ]
+
+    def wanted(self, pools: Pools) -> Pools:
+        """*pools*, with as many workers for suspects as are wanted now."""
+        return {
+            name: (self.pool(name).suspects if _isolates(name, generation) else size, generation)
+            for name, (size, generation) in pools.items()
+        }
 
     def _receive(self, child: Child) -> None:
         try:
@@ -218,6 +234,8 @@ class Crew:
                 child.permanent = bool(message.get("permanent"))
                 self._context.events.emit("boot.failed", child=child.name, traceback=child.traceback)
             case "draining":
+                if child.profile.isolated and not child.leaving:
+                    self._no_suspects(child)
                 child.leave_by(float(message["until"]))
             case "drained":
                 child.drained = True
@@ -230,13 +248,20 @@ class Crew:
         if not child.link.closed:
             self._receive(child)  # its last words
         now = clock.monotonic()
+        suspects = 0 if child.leaving else len(child.slot.running())
         self._on_end(child, ended)  # before all else: its jobs wait for nothing but this
         self._remove(child)
         self.interrupted += ended.code == Exit.INTERRUPTED
-        if child.leaving:
+        if child.leaving and child.profile.isolated:
+            self._context.events.emit("child.done", child=child.name, pid=child.pid, verdict=ended)
+        elif child.leaving:
             self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=ended)
         else:
             self._crashed(child, ended, now)
+            if suspects and not child.profile.isolated:
+                # Asked for while the keeper still moves them: they take the place of the dead one's threads.
+                pool = child.profile.name + QUARANTINE
+                self.isolate(pool, min(self.pool(pool).suspects + suspects, child.profile.concurrency))
             self._on_crash(child, ended)
 
     def _crashed(self, child: Child, ended: Ended, now: float) -> None:
@@ -245,11 +270,17 @@ class Crew:
         wait = restart.delay(record.crashes, random.random())
         self._hold(child.profile.name, now, now + wait)
         self._context.events.emit("child.crashed", child=child.name, pid=child.pid, verdict=ended, seconds=wait)
+        if child.profile.isolated:
+            return  # it is what they are for; given up, the suspects would lie there for ever
         most = restart.intensity(child.profile.processes)
         if restart.exhausted(record.crashes, now, most) and not record.failed:
             record.failed = True
             deaths = record.crashes.recent(now)
             self._context.events.emit("pool.failed", pool=child.profile.name, deaths=deaths, seconds=restart.WINDOW)
+
+    def _no_suspects(self, child: Child) -> None:
+        record = self.pool(child.profile.name)
+        record.suspects = max(0, record.suspects - 1)
 
     def _not_spawned(self, pool: str, error: object, now: float) -> None:
         # The system's fault, not the worker's: it is tried again and counts as no crash.
@@ -269,10 +300,14 @@ class Crew:
         child.close()
 
 
+def _isolates(pool: str, generation: Generation) -> bool:
+    return pool in generation.profiles and generation.profiles[pool].isolated
+
+
 def view(crew: Crew, mode: plan.Mode, pools: Pools) -> plan.State:
     """The state as the plan sees it."""
     records = []
-    for name, (size, generation) in pools.items():
+    for name, (size, generation) in crew.wanted(pools).items():
         record = crew.pool(name)
         loaded = name in generation.profiles and generation.template(name).ready
         records.append(plan.Pool(name, size, generation.number, loaded, record.holds, record.failed))
@@ -283,6 +318,8 @@ def in_place(crew: Crew, pools: Pools) -> bool:
     """Whether every pool has its workers READY, and none but those of its generation."""
     staying = [child for child in crew if child.stage < Stage.DRAINING]
     for name, (size, generation) in pools.items():
+        if _isolates(name, generation):
+            continue  # they come and go
         mine = [child for child in staying if child.profile.name == name]
         if any(child.generation is not generation for child in mine):
             return False

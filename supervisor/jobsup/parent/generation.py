@@ -40,6 +40,7 @@ class Generation:
         self.config = config
         self.proven = False
         self.profiles = {profile.name: profile for profile in config.profiles}
+        """By the name of the pool, those of the suspects among them."""
         self.templates: list[Helper] = []
         self._by_profile: dict[str, Helper] = {}
         for group in groups(config.profiles):
@@ -62,6 +63,10 @@ class Generation:
             )
             self.templates.append(template)
             self._by_profile.update((profile.name, template) for profile in group)
+        for profile in config.profiles:
+            suspects = config.quarantine(profile)
+            self.profiles[suspects.name] = suspects
+            self._by_profile[suspects.name] = self._by_profile[profile.quarantine or profile.name]
 
     @property
     def loaded(self) -> bool:

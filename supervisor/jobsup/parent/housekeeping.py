@@ -27,9 +27,17 @@ class Housekeeping:
         given_back: jobs that the keeper found and gave back since ``count_from_now``.
     """
 
-    def __init__(self, context: Context, config: Config, *, on_fatal: Callable[[str, Exit], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        config: Config,
+        *,
+        on_fatal: Callable[[str, Exit], None],
+        on_suspects: Callable[[dict[str, int]], None],
+    ) -> None:
         self._config = config
         self._on_fatal = on_fatal
+        self._on_suspects = on_suspects
         self._unsettled: dict[Identity, dict[str, Any]] = {}
         self._needed: set[Identity] = set()
         self._settle_by = FOREVER
@@ -70,7 +78,7 @@ class Housekeeping:
             "sent_by_us": bool(child.killed),
             "oom": None,
             "cause": "left" if child.leaving else "crash",
-            "isolated": False,
+            "isolated": child.profile.isolated,
             "running": [_facts(job) for job in running],
             "verdict": str(ended),
         }
@@ -111,6 +119,8 @@ class Housekeeping:
                 self._unsettled.pop(message["identity"], None)
                 self._needed.discard(message["identity"])
                 self.given_back += int(message["jobs"])
+            case "suspects":
+                self._on_suspects({str(queue): int(jobs) for queue, jobs in message["queues"].items()})
             case "lost_redis":
                 self.redis = False
             case "found_redis":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 
 from jobsup import __version__, clock
 from jobsup.clock import FOREVER
-from jobsup.config.model import Config
+from jobsup.config.model import QUARANTINE, Config
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.log import Logger
@@ -97,7 +97,7 @@ class Supervisor:
             )
         else:
             os.close(hold_reader)
-        self._house = Housekeeping(context, config, on_fatal=self._fatal)
+        self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
         self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
 
         def make(number: int, config: Config) -> Generation:
@@ -220,6 +220,13 @@ class Supervisor:
         self._events.emit("start.refused", sentence=sentence)
         self._stop("could not start", code)
 
+    def _isolate(self, queues: dict[str, int]) -> None:
+        """Jobs lie in quarantines: whoever serves their queues has workers for them."""
+        for profile in self._reloader.current.config.profiles:
+            waiting = sum(queues.get(queue, 0) for queue in profile.queues)
+            if waiting:
+                self._crew.isolate(profile.name + QUARANTINE, min(waiting, profile.concurrency))
+
     def _template_said(self, generation: Generation, template: Helper, message: Message, fds: list[int]) -> None:
         match message["op"]:
             case "spawned":
@@ -242,6 +249,8 @@ class Supervisor:
             self._stop(f"{helper.name} died again and again", Exit.SOFTWARE)
 
     def _worker_crashed(self, child: Child, ended: Ended) -> None:
+        if child.profile.isolated:
+            return  # its job did it, as it had done before
         if child.generation is self._reloader.next:
             self._reloader.fail(f"a worker of the new generation crashed: {ended}")
         elif child.permanent and not child.generation.proven and not self._announced:
@@ -333,7 +342,9 @@ class Supervisor:
         """Make *generation* the one that every pool is to have; pools it does not know shrink to nothing."""
         self._pools = {
             **dict.fromkeys(self._pools, (0, generation)),
-            **{name: (profile.processes, generation) for name, profile in generation.profiles.items()},
+            # Those of the suspects first: their jobs have begun once already.
+            **{name: (0, generation) for name, profile in generation.profiles.items() if profile.isolated},
+            **{p.name: (p.processes, generation) for p in generation.config.profiles},
         }
         self._crew.forgive()
 

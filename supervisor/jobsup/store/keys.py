@@ -51,6 +51,11 @@ def owner(identity: str) -> str:
     return f"jobsup:owner:{identity}"
 
 
+def crashes(jid: str) -> str:
+    """list: what ended the processes that ran this job, as JSON, newest left; see ``store/crashes.py``."""
+    return f"jobsup:crashes:{jid}"
+
+
 def inflight(identity: str, queue_name: str) -> str:
     """list: what *identity* has taken from one queue and not yet settled; newest left."""
     return f"jobsup:inflight:{identity}:{queue_name}"

@@ -135,10 +135,27 @@ _LOOK_AGAIN = 30
 """Seconds after a sweep in which something may still arrive: well beyond the wait of any blocking move."""
 
 
-def give_back(run: Run, identity: str, *, only_if_expired: bool = False, remember: int = REMEMBERED) -> int | None:
-    """Return what *identity* holds to its queues.  None: its lease has not run out, nothing was done."""
+Decided: TypeAlias = tuple[Any, ...]
+"""What is to happen with one job, as ``lua/give_back.lua`` reads it: action, queue, payload as taken, ..."""
+
+
+def give_back(
+    run: Run,
+    identity: str,
+    *,
+    only_if_expired: bool = False,
+    remember: int = REMEMBERED,
+    decided: Sequence[Decided] = (),
+) -> int | None:
+    """Return what *identity* holds to its queues, but for what is *decided* otherwise.
+
+    Returns how many jobs it no longer holds.  None: its lease has not run out, nothing was done.
+    """
     names = [keys.LEASES, keys.SWEPT, keys.owner(identity), keys.QUEUES, keys.PROCESSES]
-    moved = int(run("give_back", names, [identity, int(only_if_expired), remember]))
+    args: list[Any] = [identity, int(only_if_expired), remember]
+    for job in decided:
+        args += job
+    moved = int(run("give_back", names, args))
     return None if moved < 0 else moved
 
 

@@ -101,7 +101,7 @@ class Template:
             self._link.close()
             fork.reset_signals()
             link_fd, slot_fd = fds
-            profile = next(p for p in self._config.profiles if p.name == message["profile"])
+            profile = self._config.profile(message["profile"])
             link = Link.from_fd(link_fd, blocking=False)
             slot = Slot.from_fd(slot_fd)
             nonce, generation = message["nonce"], message["generation"]

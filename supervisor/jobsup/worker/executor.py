@@ -10,6 +10,7 @@ from typing import Any
 
 from jobsup import payload as wire_format
 from jobsup.clock import wall
+from jobsup.config.model import QUARANTINE
 from jobsup.errors import MalformedPayload, Shutdown, UnknownJob
 from jobsup.events import Events
 from jobsup.jobs.options import JobOptions
@@ -75,7 +76,8 @@ class Executor:
     def _judge(self, unit: UnitOfWork, error: BaseException, options: JobOptions | None) -> outcome.Outcome:
         decision = after_failure(
             unit.raw,
-            queue=unit.queue,
+            # Its retries belong to the queue it came from: it has come to an end here, so it is no suspect.
+            queue=unit.queue.removesuffix(QUARANTINE),
             error=error,
             options=options,
             max_retries=self.max_retries,

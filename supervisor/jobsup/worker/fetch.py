@@ -60,6 +60,7 @@ class Fetcher:
         outage: Outage,
         counters: Counters,
         events: Events,
+        isolated: bool,
         tick: Callable[[float], None],
         on_work: Callable[[], None],
         on_settled: Callable[[], None],
@@ -75,6 +76,7 @@ class Fetcher:
         self._outage = outage
         self._counters = counters
         self._events = events
+        self._isolated = isolated
         self._tick = tick
         self._on_work = on_work
         self._on_settled = on_settled
@@ -160,7 +162,7 @@ class Fetcher:
     def _wanted(self) -> int:
         """How many jobs to take now: the idle threads, and enough to hide a round trip of short jobs."""
         threads = self._capsule.concurrency
-        ahead = min(int(threads * self._round_trip / self._duration), _AHEAD_MAX)
+        ahead = 0 if self._isolated else min(int(threads * self._round_trip / self._duration), _AHEAD_MAX)
         return max(0, threads + ahead - self._running)
 
     def _turn(self, main: Channel, wanted: int) -> None:
@@ -174,6 +176,8 @@ class Fetcher:
         self._round_trip += 0.2 * (monotonic() - begun - self._round_trip)
         del self._unsettled[: len(settling)]
         self._settled(settling, turn.ours)
+        if self._isolated:
+            self._clear(main, settling)
         for queue in turn.broken:
             self._blockers.mark_broken(queue)
         self._accept(turn.taken)
@@ -193,6 +197,12 @@ class Fetcher:
         self._counters.add(processed, failed)
         if self._quiet and settling:
             self._on_settled()
+
+    def _clear(self, main: Channel, settled: list[tuple[UnitOfWork, Outcome]]) -> None:
+        """A suspect that came to an end, whichever, did not kill its process."""
+        cleared = [keys.crashes(unit.jid) for unit, outcome in settled if not isinstance(outcome, Interrupted)]
+        if cleared:
+            main.call("UNLINK", *cleared)
 
     def _accept(self, taken: list[tuple[str, bytes]]) -> None:
         for queue, raw in taken:

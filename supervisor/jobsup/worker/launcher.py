@@ -40,6 +40,8 @@ from jobsup.worker.unit import UnitOfWork
 
 _LOOK = 1.0
 """Seconds between looks at the clock while nothing happens: the heartbeat slot and the title stay fresh."""
+_IDLE = 2.0
+"""Seconds without a job after which a worker for suspects leaves: longer than the keeper needs to move them."""
 _GOODBYE = 1.0
 """Seconds for the last beat and the deregistration."""
 
@@ -125,6 +127,7 @@ class Launcher:
         self._until = 0.0
         self._interrupted: list[UnitOfWork] = []
         self._title = ""
+        self._idle_since = monotonic()
         self._by_signal: dict[signal.Signals, Callable[[], None]] = {
             signal.SIGTERM: self.drain,
             signal.SIGINT: self.drain,
@@ -244,6 +247,16 @@ class Launcher:
         if self._drain is not None:
             self._tell_until(self._drain)
             self._interrupt_late(self._drain, running)
+        elif self._profile.isolated:
+            self._leave_when_idle()
+
+    def _leave_when_idle(self) -> None:
+        """A worker for suspects is there as long as there are any."""
+        now = monotonic()
+        if any(m.in_hand for m in self._managers):
+            self._idle_since = now
+        elif now - self._idle_since >= _IDLE:
+            self.drain()
 
     def _publish_work(self) -> None:
         # Called by every thread that changes it: each writes the whole truth, so the last one is right.
@@ -317,6 +330,7 @@ class Launcher:
                 outage=self._outage,
                 counters=self._counters,
                 events=self._events,
+                isolated=self._profile.isolated,
                 tick=self._slot.tick_fetch,
                 on_work=self._publish_work,
                 on_settled=self._bell.ring,

@@ -140,3 +140,21 @@ def test_a_stop_must_fit_into_the_grace_of_the_platform(tmp_path: Path) -> None:
 
 def test_a_grace_that_is_no_number_is_an_error(tmp_path: Path) -> None:
     assert problems(tmp_path, "", JOBSUP_GRACE="soon") == ["error: $JOBSUP_GRACE: must be a number of seconds above 0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("queues: [mail.quarantine]", "the queue 'mail.quarantine' would be a quarantine"),
+        ("name: app.quarantine", "a profile cannot be named 'app.quarantine'"),
+        ("quarantine: huge", "quarantine names the profile 'huge', which is not among those of this run (c)"),
+    ],
+)
+def test_quarantines_are_jobsups_own_and_name_a_profile_that_runs(tmp_path: Path, content: str, words: str) -> None:
+    [problem] = problems(tmp_path, content)
+    assert problem.startswith("error: c.yml:1: ")
+    assert words in problem
+
+
+def test_suspects_may_run_under_another_profile_of_the_same_run(tmp_path: Path) -> None:
+    assert problems(tmp_path, "quarantine: o", "concurrency: 1") == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import zlib
 from typing import Any
 
 import pytest
 import redis
 
+from jobsup.config.model import Capsule, Profile
 from jobsup.events import Events
 from jobsup.keeper.recovery import Recovery
 from jobsup.store import keys, scripts
@@ -25,7 +27,7 @@ def said() -> list[tuple[str, dict[str, Any]]]:
 def recovery(r: redis.Redis, said: list[tuple[str, dict[str, Any]]]) -> Recovery:
     events = Events()
     events.subscribe(lambda name, facts: said.append((name, facts)))
-    return Recovery(r, events)
+    return Recovery(r, events, [Profile("main", 1, (Capsule("default", 2, (("a", 0),)),))])
 
 
 def owner(r: redis.Redis, identity: str, *, lease: int = 15, where: str, pid: int, start: str) -> None:
@@ -80,3 +82,58 @@ def test_a_lease_that_ran_out_is_swept_and_said(
     recovery.sweep()
     assert r.llen("queue:a") == 1
     assert said == [("keeper.swept", {"identity": DEAD, "jobs": 1})]
+
+
+def facts(*raws: bytes, pool: str = "main", cause: str = "crash") -> dict[str, Any]:
+    running = [{"check": zlib.crc32(raw), "jid": "", "klass": "", "queue": "a"} for raw in raws]
+    return {"identity": DEAD, "pool": pool, "cause": cause, "running": running, "verdict": "exit code 3"}
+
+
+def test_what_ran_in_a_crashed_worker_goes_to_quarantine_and_what_was_only_taken_to_its_queue(
+    r: redis.Redis, recovery: Recovery, said: list[tuple[str, dict[str, Any]]]
+) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    jobs = [f'{{"class":"A","jid":"{n}"}}'.encode() for n in range(4)]
+    r.delete(keys.inflight(DEAD, "a"))
+    r.lpush(keys.inflight(DEAD, "a"), *jobs)
+
+    assert recovery.ended(DEAD, facts(jobs[0], jobs[2]))[0] == 4
+    # The oldest lies where it is fetched next, in both.
+    assert r.lrange("queue:a.quarantine", 0, -1) == [jobs[2], jobs[0]]
+    assert r.lrange("queue:a", 0, -1) == [jobs[3], jobs[1]]
+    assert r.smembers("queues") == {b"a", b"a.quarantine"}
+    assert ("keeper.isolated", {"jobs": 2, "identity": DEAD}) in said
+    assert recovery.suspects() == {"a": 2}
+
+
+def test_a_death_that_is_told_twice_counts_once(r: redis.Redis, recovery: Recovery) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    job = b'{"class":"A","jid":"x"}'
+    r.lpush(keys.inflight(DEAD, "a"), job)
+    for _ in range(2):
+        recovery.ended(DEAD, facts(job))
+
+    assert r.llen(keys.crashes("x")) == 1
+    assert r.lrange("queue:a.quarantine", 0, -1) == [job]
+    assert 0 < r.ttl(keys.crashes("x")) <= 72 * 3600
+
+
+def test_of_equal_payloads_as_many_are_suspects_as_ran(r: redis.Redis, recovery: Recovery) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    job = b'{"class":"A"}'
+    r.delete(keys.inflight(DEAD, "a"))
+    r.lpush(keys.inflight(DEAD, "a"), job, job)
+    recovery.ended(DEAD, facts(job))
+
+    assert r.llen("queue:a.quarantine") == r.llen("queue:a") == 1
+
+
+def test_crash_records_that_are_not_ours_say_nothing(r: redis.Redis, recovery: Recovery) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    job = b'{"class":"A","jid":"x"}'
+    r.lpush(keys.inflight(DEAD, "a"), job)
+    r.lpush(keys.crashes("x"), "nonsense", "[]", '{"at":"x"}')
+    recovery.ended(DEAD, facts(job))
+
+    assert r.zcard("dead") == 0
+    assert r.llen("queue:a.quarantine") == 1

@@ -63,6 +63,7 @@ class Worker:
                 outage=Outage(events),
                 counters=self.counters,
                 events=events,
+                isolated=False,
                 tick=lambda _now: None,
                 on_work=lambda: None,
                 on_settled=lambda: None,

@@ -43,6 +43,7 @@ def test_nothing_in_hand_is_no_leave_to_go_while_a_reply_under_way_may_bring_a_j
         outage=Outage(events),
         counters=Counters(),
         events=events,
+        isolated=False,
         tick=lambda now: None,
         on_work=turning,
         on_settled=lambda: could_go.append(not fetcher.taking and not fetcher.hand),

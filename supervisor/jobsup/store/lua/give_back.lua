@@ -1,12 +1,19 @@
 -- give_back: return everything a dead or lost identity holds to the queues it came from.
 --
 -- KEYS     jobsup:leases, jobsup:swept, jobsup:owner:IDENTITY, queues, processes
--- ARGV     identity, "1" to act only if the lease has run out, seconds to remember the identity
+-- ARGV     identity, "1" to act only if the lease has run out, seconds to remember the identity; then jobs with which
+--          something else is to happen, newest first:
+--          "q" queue taken target crashes record ttl    a suspect: to the queue target, its crash noted
+--          "d" queue taken score payload since rank     to the dead set, which is trimmed
+--          "r" queue taken score payload                to the retry set
+--          "x" queue taken                              nowhere
 -- returns  how many jobs went back; -1 when the lease has not run out
 --
 -- Atomic because two recoverers (a parent's keeper and another host's sweep) may race, and each job must go
 -- back once.  RPUSH newest first: the oldest job ends up next to be fetched, so a crash never sends interrupted
 -- work to the back.
+--
+-- What is to happen with a job happens only if it is still in the list: told twice, it happens once.
 --
 -- The identity is remembered in jobsup:swept and looked at again until then: the server may have accepted a
 -- blocking move from the dead connection that completes only after this.  A queue that is no list keeps its jobs
@@ -20,6 +27,40 @@ if ARGV[2] == "1" and lease and tonumber(lease) > now then
 end
 
 local moved, stuck = 0, false
+local at = 4
+local function argument()
+  at = at + 1
+  return ARGV[at - 1]
+end
+
+while at <= #ARGV do
+  local action, queue, taken = argument(), argument(), argument()
+  local ours = redis.call("LREM", "jobsup:inflight:" .. identity .. ":" .. queue, 1, taken) == 1
+  moved = moved + (ours and 1 or 0)
+  if action == "q" then
+    local target, crashes, record, ttl = argument(), argument(), argument(), argument()
+    if ours then
+      redis.call("RPUSH", "queue:" .. target, taken)
+      redis.call("SADD", KEYS[4], target)
+      redis.call("LPUSH", crashes, record)
+      redis.call("LTRIM", crashes, 0, 9)
+      redis.call("EXPIRE", crashes, ttl)
+    end
+  elseif action == "d" then
+    local score, payload, since, rank = argument(), argument(), argument(), argument()
+    if ours then
+      redis.call("ZADD", "dead", score, payload)
+      redis.call("ZREMRANGEBYSCORE", "dead", "-inf", since)
+      redis.call("ZREMRANGEBYRANK", "dead", 0, rank)
+    end
+  elseif action == "r" then
+    local score, payload = argument(), argument()
+    if ours then
+      redis.call("ZADD", "retry", score, payload)
+    end
+  end
+end
+
 local queues = redis.call("HGET", KEYS[3], "queues")
 if queues then
   for _, queue in ipairs(cjson.decode(queues)) do

@@ -1,0 +1,69 @@
+"""What is decided about a job that ran when its worker ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from jobsup.keeper.judgement import Bury, Discard, GiveBack, Isolate, Judgement, judge
+from jobsup.store.crashes import REMEMBERED, Crash
+
+NOW = 1_000_000.0
+RAW = json.dumps({"class": "Heavy", "jid": "abc", "args": [1], "queue": "mail", "retry_count": 4}).encode()
+
+
+def decided(*before: Crash, raw: bytes = RAW, queue: str = "mail.quarantine", **facts: Any) -> Judgement:
+    given = {"cause": "crash", "alone": True, "verdict": "killed by SIGSEGV", "now": NOW, "wire": 8} | facts
+    return judge(queue, raw, before=before, **given)
+
+
+def crashed(ago: float = 10.0, *, exact: bool = True) -> Crash:
+    return Crash(NOW - ago, exact, "exit code 3")
+
+
+def test_a_stop_says_nothing_about_the_job() -> None:
+    assert decided(crashed(), crashed(), crashed(), cause="left") == GiveBack()
+
+
+@pytest.mark.parametrize("queue", ["mail", "mail.quarantine"])
+def test_a_suspect_goes_to_the_quarantine_of_the_queue_it_came_from_first(queue: str) -> None:
+    assert decided(queue=queue) == Isolate("mail.quarantine", Crash(NOW, True, "killed by SIGSEGV"))
+
+
+def test_the_third_crash_within_the_time_is_the_last_if_it_is_proved() -> None:
+    assert isinstance(decided(crashed()), Isolate)
+    judgement = decided(crashed(), crashed(exact=False))
+    assert isinstance(judgement, Bury)
+    assert judgement.kills == 3
+
+
+def test_a_crash_in_company_proves_nothing_whatever_happened_before() -> None:
+    judgement = decided(crashed(), crashed(), crashed(), alone=False)
+    assert isinstance(judgement, Isolate)
+    assert not judgement.crash.exact
+
+
+def test_crashes_are_forgotten_after_72_hours() -> None:
+    assert isinstance(decided(crashed(REMEMBERED + 1), crashed(REMEMBERED + 2)), Isolate)
+
+
+def test_what_is_buried_says_what_happened_and_costs_no_attempt() -> None:
+    judgement = decided(crashed(), crashed())
+    assert isinstance(judgement, Bury)
+    job = json.loads(judgement.payload)
+    assert job["error_class"] == "jobsup.errors.PoisonJob"
+    assert job["error_message"] == (
+        "It ended its process 3 times within 72 hours: exit code 3; exit code 3; killed by SIGSEGV"
+    )
+    assert (job["queue"], job["retry_count"], job["failed_at"]) == ("mail", 4, 1_000_000_000)
+
+
+def test_a_job_that_is_not_to_be_kept_is_discarded() -> None:
+    raw = json.dumps({"class": "Heavy", "dead": False}).encode()
+    assert decided(crashed(), crashed(), raw=raw) == Discard(3)
+
+
+def test_what_is_no_job_is_buried_byte_for_byte() -> None:
+    assert decided(crashed(), crashed(), raw=b"\xff") == Bury(b"\xff", 3)
