@@ -1,16 +1,20 @@
 """Pushing jobs.  A web process needs this module and no more of a worker."""
 
+import contextlib
 import math
 import os
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import Any, TypeAlias
 
 from jobsup import payload as wire_format
 from jobsup.config import redis_url
 from jobsup.errors import ArgumentError, RedisUnavailable
 from jobsup.middleware import chain
 from jobsup.middleware.chain import Chain, ClientMiddleware
+from jobsup.reliable import Backlog, Batch
 from jobsup.store import queues
 from jobsup.store.connection import connect
 
@@ -21,19 +25,43 @@ BATCH = 1_000
 """Jobs that ``push_bulk`` sends at once."""
 
 
+Defer: TypeAlias = Callable[[Callable[[], None]], None]
+"""Takes what sends a push, and calls it when its time has come, or never."""
+
+_deferring: ContextVar[Defer | None] = ContextVar("jobsup.client.deferring", default=None)
+
+
+@contextlib.contextmanager
+def deferring(defer: Defer) -> Iterator[None]:
+    """Within this block, and only in this thread or task, a push is checked at once and sent when *defer* says.
+
+    The jid is known at once.  ``jobsup.contrib`` has blocks that wait for a database transaction.
+    """
+    token = _deferring.set(defer)
+    try:
+        yield
+    finally:
+        _deferring.reset(token)
+
+
 class Client:
     """Pushes jobs to one Redis, from any thread; a forked process gets connections of its own.
 
     1. prepare    check an item, run the client middleware, return the payload
     2. push       one job
     3. push_bulk  many jobs of one class
+    4. flush      try again to send what ``reliable_push`` keeps
 
-    It connects with the first push.
+    It connects with the first push.  A push whose connection is lost is sent once more, so a job may be there
+    twice, under the same jid: at least once, as everything here.
 
     Args:
         url: None for ``$REDIS_PROVIDER``, ``$REDIS_URL`` or this host's Redis.
         wire: the generation of Sidekiq to write for, 6, 7 or 8; None for ``$JOBSUP_WIRE``, else 8.
         middleware: None for the chain that ``jobsup.middleware.chain.client`` is.
+        reliable_push: keep up to 1,000 jobs in memory while Redis does not answer, instead of raising; they are
+            sent, in order and before anything new, with the next push that finds it there, and tried once more
+            when the process ends.  A process that is killed loses them.
 
     Raises:
         RedisRefused: the URL cannot be understood.
@@ -46,11 +74,27 @@ class Client:
         *,
         wire: int | None = None,
         middleware: Chain[ClientMiddleware] | None = None,
+        reliable_push: bool = False,
     ) -> None:
         self._url = redis_url.resolve(url)
         self._redis = connect(self._url)
         self.wire = _wire(wire)
         self.middleware = chain.client if middleware is None else middleware
+        self._backlog = Backlog(self._write) if reliable_push else None
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that ``reliable_push`` keeps in memory now."""
+        return len(self._backlog) if self._backlog is not None else 0
+
+    def flush(self) -> None:
+        """Send what waits in memory, as far as Redis takes it within about ten seconds.
+
+        Raises:
+            RedisUnavailable, RedisRefused: why not all of it; what was not sent goes on waiting.
+        """
+        if self._backlog is not None:
+            self._backlog.flush()
 
     def push(self, item: dict[str, Any]) -> str | None:
         """Push one job and return its jid, or None when middleware cancelled it.
@@ -61,7 +105,8 @@ class Client:
 
         Raises:
             ArgumentError: *item* cannot be stored; the message names where.
-            RedisUnavailable: Redis does not answer.  If the reply was lost, the job may have been pushed.
+            RedisUnavailable: Redis does not answer.  If the reply was lost, the job may have been pushed.  With
+                ``reliable_push``: nor is there room to keep it.
             RedisRefused: Redis answers but does not take it.
         """
         return self._send([self.prepare(item)])[0]
@@ -127,14 +172,30 @@ class Client:
                 now.setdefault(payload["queue"], []).append(wire_format.dumps(payload))
             else:
                 later.append((at, wire_format.dumps(payload)))
+        batch = Batch(now, later)
+        defer = _deferring.get()
+        if defer is None:
+            self._deliver(batch)
+        else:
+            defer(partial(self._deliver, batch))
+        return [None if payload is None else payload["jid"] for payload in payloads]
+
+    def _deliver(self, batch: Batch) -> None:
+        if not batch:
+            return
+        if self._backlog is None:
+            self._write(batch)
+        else:
+            self._backlog.push(batch)
+
+    def _write(self, batch: Batch) -> None:
         try:
-            if now:
-                queues.push(self._redis, now)
-            if later:
-                queues.schedule(self._redis, later)
+            if batch.now:
+                queues.push(self._redis, batch.now)
+            if batch.later:
+                queues.schedule(self._redis, batch.later)
         except RedisUnavailable as error:
             raise RedisUnavailable(redis_url.unanswered(self._url, error)) from error
-        return [None if payload is None else payload["jid"] for payload in payloads]
 
 
 def _wire(given: int | None) -> int:
@@ -180,9 +241,9 @@ def default() -> Client:
     return _default or use(Client())
 
 
-def configure(url: str | None = None, *, wire: int | None = None) -> Client:
-    """Push from now on to *url*, writing for generation *wire*; both as for ``Client``."""
-    return use(Client(url, wire=wire))
+def configure(url: str | None = None, *, wire: int | None = None, reliable_push: bool = False) -> Client:
+    """Push from now on to *url*, writing for generation *wire*; all as for ``Client``."""
+    return use(Client(url, wire=wire, reliable_push=reliable_push))
 
 
 def use(client: Client) -> Client:

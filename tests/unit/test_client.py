@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -173,6 +174,38 @@ def test_a_client_connects_only_when_it_pushes_and_says_who_does_not_answer() ->
         client.push({"class": "X", "args": []})
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_push_whose_reply_is_lost_is_sent_once_more_under_the_same_jid(server: Server, r: redis.Redis) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def lose_a_reply() -> None:
+            ours, _ = listener.accept()
+            with ours, socket.create_connection(("127.0.0.1", server.port)) as theirs:
+                for _ in range(4):  # what a connection begins with, then the push
+                    theirs.sendall(request := ours.recv(65_536))
+                    reply = theirs.recv(65_536)
+                    if b"LPUSH" in request:
+                        break
+                    ours.sendall(reply)
+            forward(listener, server.port)
+
+        proxy = threading.Thread(target=lose_a_reply, daemon=True)
+        proxy.start()
+
+        jid = Client(f"redis://127.0.0.1:{port}/0", middleware=Chain()).push({"class": "X", "args": []})
+
+    assert [json.loads(raw)["jid"] for raw in r.lrange("queue:default", 0, -1)] == [jid, jid]
+
+
+def forward(listener: socket.socket, port: int) -> None:
+    """Pass one connection through, request by request."""
+    ours, _ = listener.accept()
+    with ours, socket.create_connection(("127.0.0.1", port)) as theirs:
+        while request := ours.recv(65_536):
+            theirs.sendall(request)
+            ours.sendall(theirs.recv(65_536))
 
 
 def test_a_url_that_is_none_is_refused_at_once() -> None:

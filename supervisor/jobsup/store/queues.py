@@ -19,7 +19,7 @@ def push(client: Redis, jobs: Mapping[str, list[bytes]]) -> None:
     """Append payloads to their queues, oldest first.
 
     Raises:
-        RedisUnavailable: nobody answers; when the reply was lost, the jobs may have been pushed.
+        RedisUnavailable: nobody answers, twice; when a reply was lost, the jobs may have been pushed, even twice.
         RedisRefused: it answers but will not take them.
     """
 
@@ -38,17 +38,24 @@ def schedule(client: Redis, jobs: Iterable[tuple[float, bytes]]) -> None:
     _run(client, lambda pipeline: pipeline.zadd(keys.SCHEDULE, members))
 
 
-def _run(client: Redis, commands: Callable[[redis.client.Pipeline], object]) -> None:
-    """One pipeline; once more on a fresh connection when the server turns out to be a replica by now."""
+def _run(client: redis.Redis, commands: Callable[[redis.client.Pipeline], object]) -> None:
+    """One pipeline; once more on a fresh connection when this one was lost, or its server is a replica by now."""
     with errors_translated():
         try:
             _execute(client, commands)
-        except redis.ResponseError as error:
-            if not str(error).startswith(_MOVED) and not isinstance(error, redis.ReadOnlyError):
+        except redis.RedisError as error:
+            if not _worth_once_more(error):
                 raise
-            # The name may lead to the new primary; only a new connection asks again.
+            # The other idle connections are as old, and the name may lead to the new primary: ask it again.
             client.connection_pool.disconnect(inuse_connections=False)
             _execute(client, commands)
+
+
+def _worth_once_more(error: redis.RedisError) -> bool:
+    """Not a timeout: who waits for a page has waited long enough, and the server may well have taken the job."""
+    if isinstance(error, redis.ConnectionError):
+        return not isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError)
+    return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_MOVED)
 
 
 def _execute(client: Redis, commands: Callable[[redis.client.Pipeline], object]) -> None:
