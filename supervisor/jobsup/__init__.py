@@ -9,18 +9,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jobsup.client import Client as Client
+    from jobsup.errors import Cancelled as Cancelled
     from jobsup.errors import Shutdown as Shutdown
+    from jobsup.errors import TimeLimitExceeded as TimeLimitExceeded
     from jobsup.jobs.base import Job as Job
     from jobsup.jobs.decorator import job as job
 
 __version__ = "0.1.0"
 
-__all__ = ["Client", "Job", "Shutdown", "job"]
+__all__ = ["Cancelled", "Client", "Job", "Shutdown", "TimeLimitExceeded", "job"]
 
 _HOME = {
+    "Cancelled": "jobsup.errors",
     "Client": "jobsup.client",
     "Job": "jobsup.jobs.base",
     "Shutdown": "jobsup.errors",
+    "TimeLimitExceeded": "jobsup.errors",
     "job": "jobsup.jobs.decorator",
 }
 

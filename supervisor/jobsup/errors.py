@@ -62,6 +62,29 @@ def explained(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
+class TimeLimitExceeded(JobsupError):
+    """Raised inside a job that ran longer than its ``time_limit``.
+
+    The job may clean up, or even finish, within the profile's ``kill_after``; letting it pass is a failure like any
+    other.
+    """
+
+    def __init__(self, message: str = "it ran longer than its time limit") -> None:
+        super().__init__(message)
+
+
+class InterruptedTooOften(JobsupError):
+    """What is written into a job that is buried because stops interrupted it more often than it allows."""
+
+
+class Cancelled(BaseException):
+    """Raised inside a running job that somebody asked to end.
+
+    A BaseException, so that ``except Exception`` in application code does not swallow it.  Let it pass: the job
+    is done with, and is no failure.
+    """
+
+
 class Shutdown(BaseException):
     """Raised inside a job that outlived its drain deadline.
 

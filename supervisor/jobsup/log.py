@@ -54,6 +54,10 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "worker.quiet": ("info", "Quiet: fetching nothing more, {busy} jobs running"),
     "worker.draining": ("info", "Draining: {busy} jobs have until {seconds:.1f}s from now"),
     "worker.interrupted": ("warning", "Interrupting {jobs} jobs at the drain deadline: {jids}"),
+    "worker.stuck": (
+        "error",
+        "{klass} {jid} has run for {seconds:.1f}s and does not heed that it is to end; the process leaves without it",
+    ),
     "worker.fenced": (
         "error",
         "{identity} was given up by the others; abandoning {jobs} jobs, starting afresh",
@@ -70,8 +74,10 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "job.start": ("debug", "{klass} {jid} start"),
     "job.done": ("debug", "{klass} {jid} done in {seconds:.3f}s"),
     "job.failed": ("warning", "{klass} {jid} failed after {seconds:.3f}s: {error}"),
+    "job.cancelled": ("warning", "{klass} {jid} cancelled by request after {seconds:.3f}s"),
     "job.interrupted": ("warning", "{klass} {jid} interrupted after {seconds:.3f}s; given back"),
     "job.buried": ("error", "{klass} {jid} is dead: {error}"),
+    "job.worn": ("error", "{klass} {jid} is not given back: stops have interrupted it more often than it allows"),
     "job.malformed": ("error", "Moved something that is not a job from {queue} to the dead set: {error}"),
     "job.fenced": ("warning", "{klass} {jid} had been given to others; its outcome is dropped"),
 }

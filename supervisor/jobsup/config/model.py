@@ -70,6 +70,8 @@ class Profile:
     labels: tuple[str, ...] = ()
     tag: str = ""
     max_retries: int = 25
+    time_limit: float | None = None
+    max_interruptions: int | None = None
     dead_max_jobs: int = 10_000
     dead_timeout_in_seconds: float = 15_552_000.0
     average_scheduled_poll_interval: float = 5.0

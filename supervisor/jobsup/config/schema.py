@@ -162,6 +162,8 @@ KEYS: dict[str, Key] = {
     "labels": Key(texts, []),
     "tag": Key(text),
     "max_retries": Key(whole(0), 25),
+    "time_limit": Key(seconds),
+    "max_interruptions": Key(whole(0)),
     "dead_max_jobs": Key(whole(1), 10_000),
     "dead_timeout_in_seconds": Key(seconds, 15_552_000),
     "average_scheduled_poll_interval": Key(seconds, 5),

@@ -20,7 +20,7 @@ from jobsup.jobs.registry import JobDefinition
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SETTABLE = ("queue", "retry", "dead", "backtrace", "retry_for", "retry_queue", "tags")
+_SETTABLE = ("queue", "retry", "dead", "backtrace", "max_interruptions", "retry_for", "retry_queue", "tags")
 
 
 class Enqueuer(Generic[P, R]):
@@ -100,7 +100,7 @@ class Enqueuer(Generic[P, R]):
         Args:
             at: run it then, as for ``perform_at``.
             wait: run it that many seconds from now.
-            options: any of queue, retry, dead, backtrace, retry_for, retry_queue, tags.
+            options: any of queue, retry, dead, backtrace, max_interruptions, retry_for, retry_queue, tags.
 
         Raises:
             UnknownOption: there is no such option, or it only counts where the job is declared.

@@ -30,6 +30,9 @@ class JobOptions:
         backtrace: how many lines of the traceback are stored with a failure; True for all.
         timeout: seconds it may use to finish once a stop has begun; None for the profile's.  Not in the
             payload.
+        time_limit: seconds it may run before ``TimeLimitExceeded`` is raised in it; None for the profile's.  Not in
+            the payload.
+        max_interruptions: how often stops may interrupt it before it is buried; None for the profile's.
         retry_for: seconds from the first failure during which it is retried, instead of a number.
         retry_queue: where its retries are pushed.
         tags: shown with the job.
@@ -41,6 +44,8 @@ class JobOptions:
     dead: bool = True
     backtrace: bool | int = False
     timeout: float | None = None
+    time_limit: float | None = None
+    max_interruptions: int | None = None
     retry_for: float | None = None
     retry_queue: str | None = None
     tags: tuple[str, ...] = ()
@@ -66,7 +71,7 @@ class JobOptions:
     def to_payload(self) -> dict[str, Any]:
         """What a payload says of them: ``retry`` and ``queue``, and what differs from Sidekiq's defaults."""
         stated: dict[str, Any] = {"retry": self.retry, "queue": self.queue}
-        for name in ("dead", "backtrace", "retry_for", "retry_queue", "tags"):
+        for name in ("dead", "backtrace", "max_interruptions", "retry_for", "retry_queue", "tags"):
             value = getattr(self, name)
             if value != _DEFAULTS[name]:
                 stated[name] = list(value) if name == "tags" else value
@@ -91,6 +96,10 @@ def _is_count(value: object) -> bool:
     return isinstance(value, int) and value >= 0
 
 
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
 def _is_duration(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
@@ -107,6 +116,8 @@ _EXPECTED: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "dead": ("True or False", lambda value: isinstance(value, bool)),
     "backtrace": ("True, False or a number of lines", _is_count),
     "timeout": ("a number of seconds above 0, or None", lambda value: value is None or _is_duration(value)),
+    "time_limit": ("a number of seconds above 0, or None", lambda value: value is None or _is_duration(value)),
+    "max_interruptions": ("a number of interruptions, or None", lambda value: value is None or _is_whole(value)),
     "retry_for": (
         "a number of seconds above 0 and below 1,000,000,000, or None",
         lambda value: value is None or _is_duration(value),

@@ -7,13 +7,14 @@ import base64
 import random
 import traceback
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 import orjson
 
 from jobsup import payload as wire_format
+from jobsup.errors import InterruptedTooOften
 from jobsup.jobs.options import RETRY_FOR_MAX, JobOptions
 
 MESSAGE_MAX = 10_000
@@ -90,6 +91,28 @@ def after_failure(
     if job.get("dead") is False:
         return Discard(noted, "dead is false")
     return Bury(noted)
+
+
+def most_interruptions(job: Mapping[str, Any], default: int | None) -> int | None:
+    """How often stops may interrupt *job*: what its payload says, else *default*; None for any number."""
+    most = job.get("max_interruptions")
+    return int(most) if _is_number(most) and most >= 0 else default
+
+
+def after_interruptions(raw: bytes, *, queue: str, most: int, wire: int, now: float) -> Bury | Discard:
+    """Decide about the job *raw*, taken from *queue*, that stops interrupted once more than *most* times.
+
+    Raises:
+        MalformedPayload: *raw* is not a job.
+    """
+    job = wire_format.loads(raw)
+    reason = (
+        f"interrupted {most + 1} times by stops, but its max_interruptions is {most}: "
+        "it takes longer than deploys are apart, or than a stop waits for it"
+    )
+    _note_failure(job, queue=queue, error=InterruptedTooOften(reason), now=now, wire=wire)
+    noted = wire_format.dumps(job)
+    return Discard(noted, "dead is false") if job.get("dead") is False else Bury(noted)
 
 
 def _note_failure(job: dict[str, Any], *, queue: str, error: BaseException, now: float, wire: int) -> int:

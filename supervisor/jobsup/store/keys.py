@@ -40,6 +40,13 @@ def day(counter: str, date: str) -> str:
     return f"{counter}:{date}"
 
 
+def interruptions(jid: str) -> str:
+    """counter: how often stops have interrupted one job.  A jid may be any text, so a name takes only a part of it."""
+    return f"jobsup:interruptions:{jid[:64]}"
+
+
+INTERRUPTIONS_TTL = 2_592_000
+"""Seconds after its last interruption that a job is remembered to have been interrupted: 30 days."""
 LEASES = "jobsup:leases"
 """zset: identity -> server time in seconds at which its lease runs out."""
 SWEPT = "jobsup:swept"

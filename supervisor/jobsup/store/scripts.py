@@ -48,16 +48,27 @@ Settlement: TypeAlias = tuple[Any, ...]
 """The arguments of one settlement, as ``lua/turn.lua`` reads them: action, queue, payload as taken, ..."""
 
 
+def interruption(queue: str, taken: bytes, jid: str, most: int | None, dead: tuple[Any, ...]) -> Settlement:
+    """The settlement of a job that a stop interrupted: given back up to *most* times (None: always), then buried.
+
+    *dead* is what ``lua/turn.lua`` needs for the dead set: score, payload, since, rank.
+    """
+    counter = keys.interruptions(jid).encode("utf-8", "replace")
+    return ("i", queue, taken, counter, "" if most is None else most, keys.INTERRUPTIONS_TTL, *dead)
+
+
 class Turn(NamedTuple):
     """What one turn did.
 
     Attributes:
         ours: per settlement, whether the job was still ours.
+        worn: per settlement, whether it was, and is not given back because it had been interrupted too often.
         broken: queues whose key is not a list.
         taken: (queue, payload) of every job taken, oldest first within a queue.
     """
 
     ours: list[bool]
+    worn: list[bool]
     broken: list[str]
     taken: list[tuple[str, bytes]]
 
@@ -86,7 +97,9 @@ def turn(
     for name, *payloads in batches:
         queue = name.decode()
         taken += [(queue, payload) for payload in payloads]
-    return Turn([flag == 49 for flag in flags], [name.decode() for name in broken], taken)
+    return Turn(
+        [flag != 48 for flag in flags], [flag == 50 for flag in flags], [name.decode() for name in broken], taken
+    )
 
 
 def register(run: Run, identity: str, *, lease: int, queues: str, place: str, pid: int, start: str) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from jobsup import payload as wire_format
-from jobsup.clock import wall
+from jobsup.clock import FOREVER, wall
 from jobsup.config.model import QUARANTINE
-from jobsup.errors import MalformedPayload, Shutdown, UnknownJob
+from jobsup.errors import Cancelled, MalformedPayload, Shutdown, TimeLimitExceeded, UnknownJob
 from jobsup.events import Events
 from jobsup.jobs.options import JobOptions
 from jobsup.jobs.registry import JobDefinition, Registry
-from jobsup.jobs.retry_policy import Bury, Discard, RetryAt, after_failure
+from jobsup.jobs.retry_policy import Bury, Discard, RetryAt, after_failure, after_interruptions, most_interruptions
 from jobsup.worker import outcome
 from jobsup.worker.unit import UnitOfWork
 
@@ -27,7 +27,8 @@ class Executor:
     Attributes:
         registry: the declared jobs; a payload can name nothing else.
         perform: runs a definition with a payload, inside the server middleware.
-        max_retries, wire: of the profile.
+        max_retries, wire, time_limit, max_interruptions: of the profile.
+        grace: seconds from a job's time limit until it is waited for no longer.
     """
 
     registry: Registry
@@ -35,9 +36,12 @@ class Executor:
     max_retries: int
     wire: int
     events: Events
+    time_limit: float | None = None
+    max_interruptions: int | None = None
+    grace: float = 5.0
 
     def __call__(self, unit: UnitOfWork) -> outcome.Outcome:
-        """Never raises but Shutdown: an exception of the job is what happened to it."""
+        """Never raises but what interrupts it: an exception of the job is what happened to it."""
         try:
             payload = wire_format.loads(unit.raw)
         except MalformedPayload as error:
@@ -49,16 +53,25 @@ class Executor:
             definition = self.registry.lookup(unit.klass)
             options = definition.options
             unit.timeout = options.timeout
+            limit = options.time_limit or self.time_limit
+            if limit:
+                unit.limit = unit.begun + limit
             self._note(unit)
             self.events.emit("job.start", **unit.facts())
             self.perform(definition, payload)
-        except Shutdown:
-            return self._interrupted(unit)
         except UnknownJob as error:
             return self._judge(unit, error, options)
         # SystemExit and KeyboardInterrupt too: a job's sys.exit() ends the job, not the process.
         except BaseException as error:  # noqa: BLE001
-            return self._interrupted(unit) if _because_of_shutdown(error) else self._judge(unit, error, options)
+            causes = set(_causes(error))
+            if Cancelled in causes:
+                return self._cancelled(unit)
+            if Shutdown in causes:
+                return self._interrupted(unit, payload, options)
+            if isinstance(error, TimeLimitExceeded) and unit.limit < FOREVER:
+                # Python raises the class in another thread, so what it knows can only be told here.
+                error.args = (f"it ran longer than its time limit of {unit.limit - unit.begun:g}s",)
+            return self._judge(unit, error, options)
         self.events.emit("job.done", **unit.facts(), seconds=wall() - unit.run_at)
         return outcome.Succeeded()
 
@@ -67,11 +80,22 @@ class Executor:
         if unit.entry is not None:
             thread, native = threading.get_ident(), threading.get_native_id()
             check = zlib.crc32(unit.raw)
-            unit.entry.begin(unit.begun, 0.0, thread, native, check, unit.jid, unit.klass, unit.queue)
+            limit = 0.0 if unit.limit == FOREVER else unit.limit + self.grace
+            unit.entry.begin(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue)
 
-    def _interrupted(self, unit: UnitOfWork) -> outcome.Outcome:
+    def _cancelled(self, unit: UnitOfWork) -> outcome.Outcome:
+        self.events.emit("job.cancelled", **unit.facts(), seconds=wall() - unit.run_at)
+        return outcome.Cancelled()
+
+    def _interrupted(self, unit: UnitOfWork, payload: dict[str, Any], options: JobOptions | None) -> outcome.Outcome:
         self.events.emit("job.interrupted", **unit.facts(), seconds=wall() - unit.run_at)
-        return outcome.Interrupted()
+        default = options.max_interruptions if options else None
+        most = most_interruptions(payload, self.max_interruptions if default is None else default)
+        if most is None:
+            return outcome.Interrupted()
+        queue = unit.queue.removesuffix(QUARANTINE)
+        decision = after_interruptions(unit.raw, queue=queue, most=most, wire=self.wire, now=wall())
+        return outcome.Interrupted(most, decision.payload if isinstance(decision, Bury) else b"")
 
     def _judge(self, unit: UnitOfWork, error: BaseException, options: JobOptions | None) -> outcome.Outcome:
         decision = after_failure(
@@ -97,16 +121,17 @@ class Executor:
                 return outcome.Discarded()
 
 
-def _because_of_shutdown(error: BaseException) -> bool:
-    """Whether an exception was raised while Shutdown passed through: the job was interrupted, it did not fail."""
+def _causes(error: BaseException) -> Iterator[type[BaseException]]:
+    """The types of *error* and of what it was raised because of.
+
+    A job that wraps what interrupted it was interrupted all the same, it did not fail.
+    """
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause is not None and id(cause) not in seen:
-        if isinstance(cause, Shutdown):
-            return True
+        yield type(cause)
         seen.add(id(cause))
         cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def _text(error: BaseException) -> str:

@@ -18,7 +18,7 @@ from jobsup.worker.counters import Counters
 from jobsup.worker.fair import QueueOrder
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.lease import Lease, Outage
-from jobsup.worker.outcome import Interrupted, Outcome, Succeeded
+from jobsup.worker.outcome import Cancelled, GivenBack, Interrupted, Outcome, Succeeded
 from jobsup.worker.settle import DeadLimits, settlement
 from jobsup.worker.unit import UnitOfWork
 
@@ -175,7 +175,7 @@ class Fetcher:
         turn = scripts.turn(main.script, self._identity, settlements, shares, fallbacks, wanted)
         self._round_trip += 0.2 * (monotonic() - begun - self._round_trip)
         del self._unsettled[: len(settling)]
-        self._settled(settling, turn.ours)
+        self._settled(settling, turn)
         if self._isolated:
             self._clear(main, settling)
         for queue in turn.broken:
@@ -184,23 +184,28 @@ class Fetcher:
         if wanted:
             self._dry = len(turn.taken) < wanted
 
-    def _settled(self, settling: list[tuple[UnitOfWork, Outcome]], ours: list[bool]) -> None:
+    def _settled(self, settling: list[tuple[UnitOfWork, Outcome]], turn: scripts.Turn) -> None:
         processed = failed = 0
-        for (unit, outcome), was_ours in zip(settling, ours, strict=True):
+        for (unit, outcome), was_ours, worn in zip(settling, turn.ours, turn.worn, strict=True):
             self.hand.discard(unit)
             # With the lease held nobody else can have removed it: the settlement whose reply was lost did.
             if not was_ours and not unit.asked_before:
                 self._events.emit("job.fenced", **unit.facts())
-            elif not isinstance(outcome, Interrupted):
+            elif worn:
+                self._events.emit("job.worn", **unit.facts())
                 processed += 1
-                failed += not isinstance(outcome, Succeeded)
+                failed += 1
+            elif not isinstance(outcome, GivenBack | Interrupted):
+                processed += 1
+                failed += not isinstance(outcome, Succeeded | Cancelled)
         self._counters.add(processed, failed)
         if self._quiet and settling:
             self._on_settled()
 
     def _clear(self, main: Channel, settled: list[tuple[UnitOfWork, Outcome]]) -> None:
         """A suspect that came to an end, whichever, did not kill its process."""
-        cleared = [keys.crashes(unit.jid) for unit, outcome in settled if not isinstance(outcome, Interrupted)]
+        ended = [unit for unit, outcome in settled if not isinstance(outcome, GivenBack | Interrupted)]
+        cleared = [keys.crashes(unit.jid) for unit in ended]
         if cleared:
             main.call("UNLINK", *cleared)
 
@@ -221,7 +226,7 @@ class Fetcher:
         for queue, raw in taken:
             unit = UnitOfWork(queue, raw)
             self.hand.add(unit)
-            self._unsettled.append((unit, Interrupted()))
+            self._unsettled.append((unit, GivenBack()))
 
     def _collect(self) -> None:
         for unit, outcome in self._outbox.collect():
@@ -238,7 +243,7 @@ class Fetcher:
         for unit in reversed(self._inbox.take_back()):
             self._running -= 1
             if not unit.abandoned:
-                self._unsettled.append((unit, Interrupted()))
+                self._unsettled.append((unit, GivenBack()))
 
     def _give_back_stale(self, now: float) -> None:
         """A long job must never hold up jobs taken ahead of it: others may have idle threads."""

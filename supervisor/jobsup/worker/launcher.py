@@ -14,7 +14,7 @@ from collections.abc import Callable
 from jobsup import client
 from jobsup.clock import Deadline, monotonic
 from jobsup.config.model import Capsule, Config, Profile, hostname
-from jobsup.errors import RedisRefused, RedisUnavailable, explained
+from jobsup.errors import Cancelled, RedisRefused, RedisUnavailable, Shutdown, TimeLimitExceeded, explained
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.jobs import loading, registry
@@ -26,6 +26,7 @@ from jobsup.unix.doorbell import Doorbell
 from jobsup.unix.link import Link, Message
 from jobsup.unix.slot import Slot
 from jobsup.unix.wakeup import Wakeup
+from jobsup.worker import limits
 from jobsup.worker.counters import Counters
 from jobsup.worker.drain import Drain
 from jobsup.worker.executor import Executor
@@ -76,6 +77,7 @@ class Launcher:
     2. listen  to signals, to the parent, and to what Sidekiq's Web UI asked for
     3. quiet   fetch nothing more
     4. drain   let jobs finish until their deadlines, interrupt the rest, settle, leave
+    5. cancel  end one job; so do time limits.  For a job that does not heed it, drain and leave without it
 
     ``run`` is the main thread; the others only append to ``_asked`` and ring.
     """
@@ -107,7 +109,16 @@ class Launcher:
         self._bell = Doorbell()
         self._asked: deque[str] = deque()
         self._entries = itertools.count()
-        execute = Executor(registry.default, perform, profile.max_retries, profile.wire, self._events)
+        execute = Executor(
+            registry.default,
+            perform,
+            profile.max_retries,
+            profile.wire,
+            self._events,
+            profile.time_limit,
+            profile.max_interruptions,
+            profile.kill_after,
+        )
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(
             client=self._client,
@@ -126,6 +137,7 @@ class Launcher:
         self._drain: Drain | None = None
         self._until = 0.0
         self._interrupted: list[UnitOfWork] = []
+        self._stuck: set[UnitOfWork] = set()
         self._title = ""
         self._idle_since = monotonic()
         self._by_signal: dict[signal.Signals, Callable[[], None]] = {
@@ -158,7 +170,7 @@ class Launcher:
             self._listen()
             while self._asked:
                 # What another program wrote into our signals list; anything unknown is ignored, as Sidekiq does.
-                self._by_name.get(self._asked.popleft(), lambda: None)()
+                self._obey(self._asked.popleft())
             self._look()
         return self._leave()
 
@@ -190,6 +202,12 @@ class Launcher:
         if self._drain is not None:
             self._drain = self._drain.halted(monotonic())
 
+    def cancel(self, jid: str) -> None:
+        """Raise Cancelled in the job *jid*, if it runs here."""
+        for processor, unit in self._running():
+            if unit.jid == jid:
+                processor.interrupt(unit, Cancelled)
+
     def dump(self) -> None:
         stacks = "\n".join(
             f"thread {ident}:\n{''.join(traceback.format_stack(frame))}"
@@ -200,12 +218,13 @@ class Launcher:
     # -- the loop
 
     def _sleep(self) -> None:
-        timeout = _LOOK
+        now = monotonic()
+        timeout = min(_LOOK, limits.next_moment((u for _, u in self._running()), self._profile.kill_after, now) - now)
         if self._drain is not None:
-            now = monotonic()
-            moments = [self._drain.deadline(unit) for _, unit in self._running()]
-            moments += [self._drain.leave_at([]), self._drain.leave_at(u for _, u in self._running())]
-            timeout = min([_LOOK, *(at - now for at in moments if at > now)])
+            running = self._awaited()
+            moments = [self._drain.deadline(unit) for unit in running]
+            moments += [self._drain.leave_at([]), self._drain.leave_at(running)]
+            timeout = min([timeout, *(at - now for at in moments if at > now)])
         poll = select.poll()
         poll.register(self._wakeup.fileno(), select.POLLIN)
         poll.register(self._bell.fileno(), select.POLLIN)
@@ -233,6 +252,15 @@ class Launcher:
                 self.halt()
             case "dump":
                 self.dump()
+            case "cancel":
+                self.cancel(message["jid"])
+
+    def _obey(self, asked: str) -> None:
+        word, _, rest = asked.partition(" ")
+        if word == "CANCEL":
+            self.cancel(rest)
+        elif act := self._by_name.get(asked):
+            act()
 
     def _look(self) -> None:
         running = self._running()
@@ -244,6 +272,7 @@ class Launcher:
         if title != self._title:
             self._title = title
             proctitle.set_title(title)
+        self._enforce_limits(running)
         if self._drain is not None:
             self._tell_until(self._drain)
             self._interrupt_late(self._drain, running)
@@ -262,19 +291,35 @@ class Launcher:
         # Called by every thread that changes it: each writes the whole truth, so the last one is right.
         self._slot.set_work(sum(m.busy for m in self._managers), sum(m.in_hand for m in self._managers))
 
+    def _enforce_limits(self, running: list[tuple[Processor, UnitOfWork]]) -> None:
+        now = monotonic()
+        for processor, unit in running:
+            if limits.overdue(unit, now):
+                processor.interrupt(unit, TimeLimitExceeded)
+            if now >= limits.stuck_at(unit, self._profile.kill_after) and unit not in self._stuck:
+                self._stuck.add(unit)
+                self._events.emit("worker.stuck", **unit.facts(), seconds=now - unit.begun)
+        if any(unit in self._stuck for _, unit in running):
+            # No thread can be ended, but the process can, once it has done right by its other jobs.
+            self.drain()
+
+    def _awaited(self) -> list[UnitOfWork]:
+        """Every job that runs and may still end by itself."""
+        return [unit for _, unit in self._running() if unit not in self._stuck]
+
     def _interrupt_late(self, drain: Drain, running: list[tuple[Processor, UnitOfWork]]) -> None:
         now = monotonic()
-        late = [(p, unit) for p, unit in running if now >= drain.deadline(unit)]
+        late = [(p, unit) for p, unit in running if now >= drain.deadline(unit) and unit not in self._stuck]
         news = [unit for _, unit in late if unit not in self._interrupted]
         for processor, unit in late:
-            processor.interrupt(unit)
+            processor.interrupt(unit, Shutdown)
         if news:
             self._interrupted += news
             jids = ", ".join(unit.jid for unit in news)
             self._events.emit("worker.interrupted", jobs=len(news), jids=jids)
 
     def _tell_until(self, drain: Drain) -> None:
-        until = drain.until(unit for _, unit in self._running())
+        until = drain.until(self._awaited())
         if until > self._until:
             self._until = until
             self._link.send("draining", until=until)
@@ -284,11 +329,12 @@ class Launcher:
             return False
         # Asked first: empty hands mean nothing while a reply under way may bring a job.
         taking = any(m.taking for m in self._managers)
-        running = [unit for _, unit in self._running()]
+        present = [unit for _, unit in self._running()]
+        running = [unit for unit in present if unit not in self._stuck]
         now = monotonic()
         if running and now < self._drain.leave_at(running):
             return False
-        unsettled = sum(m.in_hand for m in self._managers) - len(running)
+        unsettled = sum(m.in_hand for m in self._managers) - len(present)
         return (not taking and unsettled <= 0) or now >= max(self._drain.settled_by, self._drain.leave_at(running))
 
     # -- the end
@@ -297,7 +343,7 @@ class Launcher:
         for manager in self._managers:
             manager.close(_GOODBYE)
         left = self._heartbeat.leave(Deadline.after(_GOODBYE))
-        unfinished = [unit for _, unit in self._running()]
+        unfinished = self._awaited()
         if self._link.closed and left != 0:
             self._give_back()
         given_back = [[unit.jid, unit.klass] for unit in {*self._interrupted, *unfinished}]

@@ -37,8 +37,26 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Somebody asked to end it, and it did.  Not a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """It goes back and costs the job no attempt: nobody started it, or it stands at a place of its own choice."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The process is stopping.  Not a failure: it costs the job no attempt."""
+    """A stop ended it before it was done.  Not a failure, but counted.
+
+    Attributes:
+        most: how often this may happen; None for as often as there are stops.
+        buried: what goes into the dead set when it happened more often; empty for nothing at all.
+    """
+
+    most: int | None = None
+    buried: bytes = b""
 
 
-Outcome: TypeAlias = Succeeded | RetryAt | Buried | Discarded | Interrupted
+Outcome: TypeAlias = Succeeded | RetryAt | Buried | Discarded | Cancelled | GivenBack | Interrupted

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
-from jobsup.store.scripts import Settlement
-from jobsup.worker.outcome import Buried, Discarded, Interrupted, Outcome, RetryAt, Succeeded
+from jobsup.store.scripts import Settlement, interruption
+from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
 
 
@@ -21,14 +21,17 @@ class DeadLimits:
 def settlement(unit: UnitOfWork, outcome: Outcome, limits: DeadLimits, now: float) -> Settlement:
     """What ``lua/turn.lua`` is told of one job.  *now* is in Unix seconds."""
     match outcome:
-        case Succeeded() | Discarded():
+        case Succeeded() | Discarded() | Cancelled():
             return ("a", unit.queue, unit.raw)
         case RetryAt(when=when, payload=payload):
             return ("r", unit.queue, unit.raw, repr(when), payload)
         case Buried(payload=payload):
             since = repr(now - limits.seconds)
             return ("d", unit.queue, unit.raw, repr(now), payload, since, -limits.jobs)
-        case Interrupted():
+        case GivenBack():
             return ("b", unit.queue, unit.raw)
+        case Interrupted(most=most, buried=payload):
+            since = repr(now - limits.seconds)
+            return interruption(unit.queue, unit.raw, unit.jid, most, (repr(now), payload, since, -limits.jobs))
         case _:
             assert_never(outcome)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from jobsup.clock import FOREVER
 from jobsup.unix.slot import Entry
 
 
@@ -18,6 +19,8 @@ class UnitOfWork:
         took: seconds it ran, once it has finished.
         jid, klass: known once it was parsed; for logs and the stop report.
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
+        limit: when ``TimeLimitExceeded`` is raised in it, on the monotonic clock.
+        cancelled_at: when somebody asked to end it, on the monotonic clock.
         entry: its line in the running table while it runs.
         asked_before: its settlement may have been recorded by a call whose reply was lost.
         abandoned: True once it was given to others; its outcome changes nothing.
@@ -27,9 +30,11 @@ class UnitOfWork:
         "abandoned",
         "asked_before",
         "begun",
+        "cancelled_at",
         "entry",
         "jid",
         "klass",
+        "limit",
         "queue",
         "raw",
         "run_at",
@@ -46,6 +51,8 @@ class UnitOfWork:
         self.jid = ""
         self.klass = ""
         self.timeout: float | None = None
+        self.limit = FOREVER
+        self.cancelled_at = FOREVER
         self.entry: Entry | None = None
         self.asked_before = False
         self.abandoned = False

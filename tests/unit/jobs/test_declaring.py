@@ -77,7 +77,7 @@ def test_options_are_inherited_and_an_abstract_base_is_no_job() -> None:
     ("options", "error", "sentence"),
     [
         ({"retries": 3}, UnknownOption, "has no option 'retries'; did you mean 'retry'"),
-        ({"zzz": 3}, UnknownOption, "known: backtrace, dead, queue"),
+        ({"zzz": 3}, UnknownOption, "known: backtrace, dead, max_interruptions, queue"),
         ({"retry": "3"}, ArgumentError, "option retry must be True, False or a number of retries, not '3'"),
         ({"retry": -1}, ArgumentError, "option retry"),
         ({"queue": ""}, ArgumentError, "option queue"),
@@ -86,6 +86,9 @@ def test_options_are_inherited_and_an_abstract_base_is_no_job() -> None:
         ({"backtrace": "all"}, ArgumentError, "option backtrace"),
         ({"timeout": 0}, ArgumentError, "option timeout"),
         ({"timeout": float("inf")}, ArgumentError, "option timeout"),
+        ({"time_limit": 0}, ArgumentError, "option time_limit must be a number of seconds above 0"),
+        ({"max_interruptions": True}, ArgumentError, "option max_interruptions must be a number of interruptions"),
+        ({"max_interruptions": -1}, ArgumentError, "option max_interruptions"),
         ({"retry_for": 2_000_000_000}, ArgumentError, "option retry_for"),
         ({"retry_queue": ""}, ArgumentError, "option retry_queue"),
         ({"tags": "abc"}, ArgumentError, "option tags"),

@@ -91,12 +91,60 @@ def test_a_job_that_is_not_ours_any_more_settles_to_nothing(r: redis.Redis, run:
         ("b", "a", b"1"),
         ("r", "a", b"1", "5.0", b"again"),
         ("d", "a", b"1", "5.0", b"dead", "0", -10_000),
+        interrupted("j1", most=0),
     ]
 
     turn = scripts.turn(run, ME, settlements, [], [], 0)
 
-    assert turn.ours == [False] * 4
-    assert not r.exists("queue:a", "retry", "dead")
+    assert turn.ours == [False] * 5
+    assert not r.exists("queue:a", "retry", "dead", keys.interruptions("j1"))
+
+
+def interrupted(jid: str, most: int | None, payload: bytes = b"buried") -> scripts.Settlement:
+    return scripts.interruption("a", b"1", jid, most, ("200.0", payload, "50.0", -10_000))
+
+
+@pytest.mark.parametrize(("most", "times"), [(0, 0), (2, 2), (None, 5)])
+def test_a_job_is_given_back_as_often_as_it_may_be_interrupted_and_then_buried(
+    r: redis.Redis, run: scripts.Run, most: int | None, times: int
+) -> None:
+    register(run)
+    r.lpush("queue:a", "1")
+    for n in range(times):
+        take(run, 1, "a")
+        turn = scripts.turn(run, ME, [interrupted("j1", most)], [], [], 0)
+        assert (turn.ours, turn.worn) == ([True], [False])
+        assert r.lrange("queue:a", 0, -1) == [b"1"]
+        assert r.get(keys.interruptions("j1")) == str(n + 1).encode()
+        assert 0 < r.ttl(keys.interruptions("j1")) <= keys.INTERRUPTIONS_TTL
+    if most is not None:
+        take(run, 1, "a")
+        turn = scripts.turn(run, ME, [interrupted("j1", most)], [], [], 0)
+        assert (turn.ours, turn.worn) == ([True], [True])
+        assert r.zrange("dead", 0, -1) == [b"buried"]
+        assert not r.exists("queue:a", keys.interruptions("j1"), keys.inflight(ME, "a"))
+
+
+def test_a_job_that_was_interrupted_too_often_and_wants_no_trace_leaves_none(r: redis.Redis, run: scripts.Run) -> None:
+    register(run)
+    r.lpush("queue:a", "1")
+    take(run, 1, "a")
+
+    assert scripts.turn(run, ME, [interrupted("j1", 0, b"")], [], [], 0).worn == [True]
+    assert not r.exists("queue:a", "dead", keys.interruptions("j1"), keys.inflight(ME, "a"))
+
+
+@pytest.mark.parametrize("jid", ["", "\ud800", "j" * 1_000_000, "a b\r\n"])
+def test_whatever_a_payload_calls_its_jid_its_interruptions_can_be_counted(
+    r: redis.Redis, run: scripts.Run, jid: str
+) -> None:
+    register(run)
+    r.lpush("queue:a", "1")
+    take(run, 1, "a")
+
+    assert scripts.turn(run, ME, [interrupted(jid, 1)], [], [], 0).ours == [True]
+    (counter,) = r.keys("jobsup:interruptions:*")
+    assert len(counter) < 300
 
 
 def test_a_retry_leaves_the_list_and_enters_the_set_in_one_step(r: redis.Redis, run: scripts.Run) -> None:

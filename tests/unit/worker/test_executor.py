@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from jobsup.errors import Shutdown
+from jobsup import errors
+from jobsup.clock import FOREVER
+from jobsup.errors import Shutdown, TimeLimitExceeded
 from jobsup.events import Events
 from jobsup.jobs.options import JobOptions
 from jobsup.jobs.registry import JobDefinition, Registry
+from jobsup.unix.slot import Slot
 from jobsup.worker.executor import Executor
-from jobsup.worker.outcome import Buried, Discarded, Interrupted, RetryAt, Succeeded
+from jobsup.worker.outcome import Buried, Cancelled, Discarded, Interrupted, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
 
 
@@ -95,6 +99,75 @@ def test_an_exception_raised_because_of_a_shutdown_is_an_interruption_too(said: 
             raise RuntimeError("wrapped") from error
 
     assert executor(said, run)(unit()) == Interrupted()
+
+
+def test_a_cancelled_job_is_done_with_also_when_it_wraps_what_ended_it(said: Said) -> None:
+    def run(_payload: dict[str, Any]) -> None:
+        try:
+            raise errors.Cancelled
+        finally:
+            raise RuntimeError("while cleaning up")
+
+    assert executor(said, run)(unit()) == Cancelled()
+    assert executor(said, raising(errors.Cancelled()))(unit()) == Cancelled()
+    assert said.names().count("job.cancelled") == 2
+
+
+def test_a_job_over_its_time_limit_fails_and_its_error_names_the_limit(said: Said) -> None:
+    outcome = executor(said, raising(TimeLimitExceeded()), time_limit=2.5)(unit())
+
+    assert isinstance(outcome, RetryAt)
+    failed = json.loads(outcome.payload)
+    assert failed["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    assert failed["error_message"] == "it ran longer than its time limit of 2.5s"
+
+
+def test_the_time_limit_is_the_jobs_own_else_the_profiles_else_there_is_none(said: Said) -> None:
+    def limit(of_job: float | None, of_profile: float | None) -> tuple[float, float]:
+        slot = Slot.create(1)
+        noted: list[float] = []
+
+        def run(_payload: dict[str, Any]) -> None:
+            noted.append(slot.running()[0].limit)
+
+        execute = dataclasses.replace(executor(said, run, time_limit=of_job), time_limit=of_profile, grace=5.0)
+        job = unit()
+        job.begun, job.entry = 100.0, slot.entry(0)
+        execute(job)
+        slot.close()
+        return job.limit, noted[0]
+
+    assert limit(2.0, 60.0) == (102.0, 107.0)
+    assert limit(None, 60.0) == (160.0, 165.0)
+    assert limit(None, None) == (FOREVER, 0.0)
+
+
+def test_how_often_a_job_may_be_interrupted_is_said_by_its_payload_its_class_or_the_profile(said: Said) -> None:
+    def most(of_payload: object, of_class: int | None, of_profile: int | None) -> int | None:
+        execute = executor(said, raising(Shutdown()), max_interruptions=of_class)
+        fields = {} if of_payload is None else {"max_interruptions": of_payload}
+        outcome = dataclasses.replace(execute, max_interruptions=of_profile)(unit(**fields))
+        assert isinstance(outcome, Interrupted)
+        return outcome.most
+
+    assert most(1, 2, 3) == 1
+    assert most(None, 2, 3) == 2
+    assert most("nonsense", 2, 3) == 2
+    assert most(None, 0, 3) == 0
+    assert most(None, None, 3) == 3
+    assert most(None, None, None) is None
+
+
+def test_what_is_buried_for_its_interruptions_says_so_unless_it_wants_no_trace(said: Said) -> None:
+    execute = executor(said, raising(Shutdown()))
+    outcome = execute(unit(max_interruptions=2))
+    forgotten = execute(unit(max_interruptions=2, dead=False))
+
+    assert isinstance(outcome, Interrupted)
+    buried = json.loads(outcome.buried)
+    assert buried["error_class"] == "jobsup.errors.InterruptedTooOften"
+    assert buried["error_message"].startswith("interrupted 3 times by stops")
+    assert forgotten == Interrupted(2, b"")
 
 
 def test_an_unknown_job_fails_like_any_other_and_is_retried(said: Said) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,8 +14,9 @@ import pytest
 import redis
 
 from conftest import Server, eventually
+from jobsup import errors
 from jobsup.config.model import Capsule
-from jobsup.errors import Shutdown
+from jobsup.errors import Shutdown, TimeLimitExceeded
 from jobsup.events import Events
 from jobsup.store import keys, scripts
 from jobsup.store.connection import connect
@@ -23,7 +25,7 @@ from jobsup.worker.counters import Counters
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.lease import Lease, Outage
 from jobsup.worker.manager import Manager
-from jobsup.worker.outcome import Buried, Discarded, Interrupted, Outcome, RetryAt, Succeeded
+from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
 from jobsup.worker.settle import DeadLimits
 from jobsup.worker.unit import UnitOfWork
 
@@ -151,6 +153,9 @@ def test_a_job_that_arrives_while_all_wait_starts_at_once(r: redis.Redis, work: 
         (RetryAt(123.0, b"again"), (1, 1), "retry"),
         (Buried(b"dead"), (1, 1), "dead"),
         (Discarded(), (1, 1), None),
+        (Cancelled(), (1, 0), None),
+        (Interrupted(0, b"dead"), (1, 1), "dead"),
+        (Interrupted(0), (1, 1), None),
     ],
 )
 def test_every_outcome_is_recorded_and_counted(
@@ -166,12 +171,15 @@ def test_every_outcome_is_recorded_and_counted(
         assert r.zcard(key) == 1
 
 
-def test_an_interrupted_job_goes_back_to_the_fetching_end_and_is_not_counted(r: redis.Redis, server: Server) -> None:
+@pytest.mark.parametrize("outcome", [GivenBack(), Interrupted(), Interrupted(1, b"dead")])
+def test_an_interrupted_job_goes_back_to_the_fetching_end_and_is_not_counted(
+    r: redis.Redis, server: Server, outcome: Outcome
+) -> None:
     quiet: list[Callable[[], None]] = []
 
     def execute(_unit: UnitOfWork) -> Outcome:
         quiet[0]()
-        return Interrupted()
+        return outcome
 
     r.lpush("queue:a", "1", "2")
     worker = Worker(server.url, execute, concurrency=1)
@@ -259,13 +267,68 @@ def test_a_shutdown_interrupts_the_job_that_runs_and_no_other(r: redis.Redis, wo
     eventually(lambda: len(worker.manager.running()) == 1)
     processor, unit = worker.manager.running()[0]
     worker.manager.quiet()
-    processor.interrupt(unit)
-    processor.interrupt(unit)
+    processor.interrupt(unit, Shutdown)
+    processor.interrupt(unit, Shutdown)
 
     eventually(lambda: r.lrange("queue:a", 0, -1) == [b"endless"])
     assert interrupted == [b"endless"]
-    processor.interrupt(unit)  # too late: nothing may happen
+    processor.interrupt(unit, Shutdown)  # too late: nothing may happen
     assert worker.manager.running() == []
+
+
+def test_a_job_that_swallowed_its_time_limit_can_still_be_interrupted_by_a_stop(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    seen: list[str] = []
+
+    def execute(_unit: UnitOfWork) -> Outcome:
+        for kind in (TimeLimitExceeded, errors.Cancelled, Shutdown):
+            try:
+                while True:
+                    time.sleep(0.001)
+            except kind:
+                seen.append(kind.__name__)
+        return Succeeded()
+
+    worker = work(execute, concurrency=1)
+    r.lpush("queue:a", "1")
+    eventually(lambda: len(worker.manager.running()) == 1)
+    processor, unit = worker.manager.running()[0]
+    for kind in (TimeLimitExceeded, errors.Cancelled, Shutdown):
+        before = len(seen)
+        processor.interrupt(unit, kind)
+        eventually(lambda before=before: len(seen) == before + 1)
+
+    assert seen == ["TimeLimitExceeded", "Cancelled", "Shutdown"]
+    eventually(lambda: worker.counters.peek() == (1, 0))
+
+
+def test_the_running_table_says_that_a_job_was_cancelled_and_of_the_next_that_it_was_not(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    release = threading.Event()
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        assert unit.entry is not None
+        unit.entry.begin(unit.begun, 0.0, 1, 1, 1, unit.raw.decode(), "K", "a")
+        with contextlib.suppress(errors.Cancelled):
+            release.wait(10)
+        return Succeeded()
+
+    worker = work(execute, concurrency=1)
+    r.lpush("queue:a", "1", "2")
+    eventually(lambda: len(worker.slot.running()) == 1)
+    processor, unit = worker.manager.running()[0]
+    processor.interrupt(unit, errors.Cancelled)
+
+    assert [job.cancelled for job in worker.slot.running()] == [True]
+    release.set()
+    release.clear()
+    eventually(lambda: [job.jid for job in worker.slot.running()] == ["2"])
+    processor.interrupt(unit, errors.Cancelled)  # too late: nothing may happen
+    assert [job.cancelled for job in worker.slot.running()] == [False]
+    release.set()
+    eventually(lambda: worker.counters.peek() == (2, 0))
 
 
 # An interrupt may hit a finalizer that happens to run in that thread; Python then only reports it.
@@ -276,7 +339,8 @@ def test_interrupts_at_any_moment_lose_no_unit(r: redis.Redis, work: Callable[..
 
     while r.llen("queue:a") or worker.manager.in_hand:
         for processor, unit in worker.manager.running():
-            processor.interrupt(unit)
+            for kind in (TimeLimitExceeded, errors.Cancelled, Shutdown):
+                processor.interrupt(unit, kind)
 
     eventually(lambda: worker.counters.peek()[0] == 3000)
     assert inflight(r) == []

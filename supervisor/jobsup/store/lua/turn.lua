@@ -4,12 +4,16 @@
 -- ARGV     identity, settlements, shares, fallbacks, wanted; then
 --          per settlement   "a" queue taken                        acknowledge
 --                           "b" queue taken                        give back, to the fetching end
+--                           "i" queue taken counter most TTL score payload since rank
+--                                                                  count the interruption; up to "most" (or "")
+--                                                                  give back, else acknowledge, and zadd dead and
+--                                                                  trim unless the payload is ""
 --                           "r" queue taken score payload          acknowledge, zadd retry
 --                           "d" queue taken score payload since rank  acknowledge, zadd dead, trim
 --          per share        queue count                            first choice of so many free slots
 --          per fallback     queue                                  where a shortfall may be filled from
 -- returns  { flags, broken, {queue, taken, ...}, ... }: flags has one character per settlement, "1" where the
---          job was still ours; broken lists queues that are no lists
+--          job was still ours, "2" where it was and had been interrupted too often; broken lists queues that are no lists
 -- errors   FENCED when the identity holds no lease (it was given up and swept)
 --
 -- One step, because a job must be in exactly one place whatever dies between two commands.  A settlement acts
@@ -28,14 +32,36 @@ local function argument()
   return ARGV[at - 1]
 end
 
+local function bury(score, payload, since, rank)
+  redis.call("ZADD", "dead", score, payload)
+  redis.call("ZREMRANGEBYSCORE", "dead", "-inf", since)
+  redis.call("ZREMRANGEBYRANK", "dead", 0, rank)
+end
+
 local flags = {}
 for i = 1, tonumber(ARGV[2]) do
   local action, queue, taken = argument(), argument(), argument()
-  local ours = redis.call("LREM", inflight .. queue, action == "b" and 1 or -1, taken) == 1
+  local ours = redis.call("LREM", inflight .. queue, (action == "b" or action == "i") and 1 or -1, taken) == 1
   flags[i] = ours and "1" or "0"
   if action == "b" then
     if ours then
       redis.call("RPUSH", "queue:" .. queue, taken)
+    end
+  elseif action == "i" then
+    local counter, most, ttl = argument(), tonumber(argument()), argument()
+    local score, payload, since, rank = argument(), argument(), argument(), argument()
+    if ours then
+      local count = redis.call("INCR", counter)
+      redis.call("EXPIRE", counter, ttl)
+      if not most or count <= most then
+        redis.call("RPUSH", "queue:" .. queue, taken)
+      else
+        flags[i] = "2"
+        redis.call("DEL", counter)
+        if payload ~= "" then
+          bury(score, payload, since, rank)
+        end
+      end
     end
   elseif action == "r" then
     local score, payload = argument(), argument()
@@ -45,9 +71,7 @@ for i = 1, tonumber(ARGV[2]) do
   elseif action == "d" then
     local score, payload, since, rank = argument(), argument(), argument(), argument()
     if ours then
-      redis.call("ZADD", "dead", score, payload)
-      redis.call("ZREMRANGEBYSCORE", "dead", "-inf", since)
-      redis.call("ZREMRANGEBYRANK", "dead", 0, rank)
+      bury(score, payload, since, rank)
     end
   end
 end

@@ -1,0 +1,120 @@
+"""Jobs that do not end by themselves: time limits, cancelling, and more interruptions than a job may have."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import redis
+
+from conftest import eventually
+from harness import LEDGER_JOBS, Jobsup, inflight, push
+
+pytestmark = pytest.mark.system
+
+STUCK_JOBS = (
+    LEDGER_JOBS
+    + """
+import ctypes
+from jobsup import Cancelled, TimeLimitExceeded
+
+@job(time_limit=0.5)
+def loop(n):
+    note("start", n)
+    while True:
+        time.sleep(0.01)
+
+@job(time_limit=0.5)
+def clean(n):
+    note("start", n)
+    try:
+        while True:
+            time.sleep(0.01)
+    except TimeLimitExceeded:
+        note("end", n)
+
+@job(time_limit=0.5)
+def stubborn(n):
+    note("start", n)
+    while True:
+        try:
+            while True:
+                time.sleep(0.01)
+        except Exception:
+            note("ignored", n)
+
+@job(time_limit=0.5)
+def in_c(n):
+    note("start", n)
+    ctypes.CDLL(None).sleep(60)
+
+@job
+def deaf(n):
+    note("start", n)
+    ctypes.CDLL(None).sleep(60)
+
+@job
+def endless(n):
+    note("start", n)
+    try:
+        while True:
+            time.sleep(0.01)
+    except Cancelled:
+        note("cancelled", n)
+        raise
+"""
+)
+
+
+def failure(r: redis.Redis, name: str = "retry") -> dict[str, Any]:
+    eventually(lambda: r.zcard(name) == 1, within=15)
+    return dict(json.loads(r.zrange(name, 0, 0)[0]))
+
+
+def test_a_job_that_reaches_its_time_limit_fails_like_any_other(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.start()
+    workers = app.workers()
+    push(r, "loop", 1)
+
+    failed = failure(r)
+    assert failed["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    assert failed["error_message"] == "it ran longer than its time limit of 0.5s"
+    assert app.workers() == workers
+    eventually(lambda: inflight(r) == 0)
+
+
+def test_the_profiles_time_limit_holds_for_jobs_that_name_none(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", time_limit=0.4)
+    app.start()
+    push(r, "patient", 1, 60)
+
+    assert failure(r)["error_message"] == "it ran longer than its time limit of 0.4s"
+
+
+def test_a_job_may_end_well_after_its_time_limit(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.start()
+    push(r, "clean", 1)
+
+    eventually(lambda: app.ended() == ["1"])
+    eventually(lambda: inflight(r) == 0)
+    assert r.zcard("retry") == 0
+
+
+def test_a_job_that_stops_interrupt_more_often_than_it_allows_is_buried(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", timeout=0.3, kill_after=1, concurrency=1)
+    push(r, "soft", 1, max_interruptions=1, jid="often")
+    for _ in range(2):
+        assert r.llen("queue:default") == 1
+        before = len(app.started())
+        app.start()
+        eventually(lambda before=before: len(app.started()) > before)
+        app.stop()
+
+    buried = failure(r, "dead")
+    assert buried["error_class"] == "jobsup.errors.InterruptedTooOften"
+    assert buried["error_message"].startswith("interrupted 2 times by stops")
+    assert r.llen("queue:default") == 0
+    assert "more often than it allows" in app.log()
