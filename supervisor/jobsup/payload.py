@@ -10,19 +10,62 @@ import json
 import math
 import re
 import secrets
+import sys
+from array import array
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import Any
 
 import orjson
 
+from jobsup.config.model import Profile
 from jobsup.errors import ArgumentError, MalformedPayload
 
 MAX_DEPTH = 100
 """Levels of lists and objects that Ruby's JSON reads, the job's own object included."""
 
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is read of one payload, at most: beyond that its text is not parsed at all.
+
+    Redis holds texts of up to 512 MB, of which a parser makes up to thirty times as much memory.
+
+    Attributes:
+        bytes: of the text.
+        depth: levels of lists and objects, the job's own object included.
+        elements: values and keys, as far as commas and brackets tell.
+    """
+
+    bytes: int = 16 * 1024 * 1024
+    depth: int = MAX_DEPTH
+    elements: int = 1_000_000
+
+
+LIMITS = Limits()
+WIDEST = Limits(sys.maxsize, 250, sys.maxsize)
+"""For a job that was read before, under the limits of its profile.  No profile can have more depth."""
+
+
+def limits_of(profiles: Iterable[Profile]) -> Limits:
+    """What the most generous of *profiles* reads."""
+    chosen = tuple(profiles)
+    return Limits(
+        max(profile.max_payload_bytes for profile in chosen),
+        max(profile.max_payload_depth for profile in chosen),
+        max(profile.max_payload_elements for profile in chosen),
+    )
+
+
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A string in a JSON text.  The end is optional, and nothing is tried twice: linear for any text."""
+_STEPS = bytes.maketrans(b"[{]}", b"\1\1\xff\xff")
+"""As signed bytes: one level down for a bracket that opens, one up for one that closes."""
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _ODD_NUMBER = re.compile(rb"[\[:,]-?(?:\d{16}|0\.0000|\d+(?:\.\d+)?e)")
 """Found in every text with a number that orjson and Ruby treat differently (and in some others)."""
 _WIDE_INTEGER = re.compile(rb"\d{19}")
@@ -49,12 +92,13 @@ def dumps(obj: dict[str, Any]) -> bytes:
     return _write(obj) if _ODD_NUMBER.search(raw) else raw
 
 
-def loads(raw: bytes) -> dict[str, Any]:
+def loads(raw: bytes, limits: Limits = LIMITS) -> dict[str, Any]:
     """The job in *raw*, with every key it has; ``jid`` and ``args`` may be missing, ``args`` may be None.
 
     Raises:
-        MalformedPayload: *raw* is not a job.
+        MalformedPayload: *raw* is not a job, or beyond *limits*.
     """
+    _refuse_excess(raw, limits)
     try:
         job = _read(raw)
     except (ValueError, RecursionError, ArgumentError) as error:
@@ -65,10 +109,22 @@ def loads(raw: bytes) -> dict[str, Any]:
         raise MalformedPayload('"class" is not the name of a job', raw)
     if not isinstance(job.get("args"), list | None):
         raise MalformedPayload('"args" is not an array', raw)
-    # Counting brackets is far cheaper than walking, and no text nests deeper than it has brackets.
-    if raw.count(b"[") + raw.count(b"{") > MAX_DEPTH and _depth(job) > MAX_DEPTH:
-        raise MalformedPayload(f"more than {MAX_DEPTH} levels deep", raw)
     return job
+
+
+def _refuse_excess(raw: bytes, limits: Limits) -> None:
+    """Judge the text before any parser sees it.  Counting is cheap, and most texts need no more than one count."""
+    if len(raw) > limits.bytes:
+        raise MalformedPayload(f"larger than {limits.bytes} bytes (max_payload_bytes)", raw)
+    brackets = raw.count(b"[") + raw.count(b"{")
+    many = len(raw) > limits.elements and brackets + raw.count(b",") > limits.elements
+    if brackets <= limits.depth and not many:
+        return
+    bare = _STRING.sub(b"", raw)
+    if many and bare.count(b",") + bare.count(b"[") + bare.count(b"{") > limits.elements:
+        raise MalformedPayload(f"more than {limits.elements} elements (max_payload_elements)", raw)
+    if max(accumulate(array("b", bare.translate(_STEPS, _NO_BRACKET))), default=0) > limits.depth:
+        raise MalformedPayload(f"more than {limits.depth} levels deep (max_payload_depth)", raw)
 
 
 def build(item: dict[str, Any], *, now: float, wire: int) -> dict[str, Any]:
@@ -256,12 +312,3 @@ def _read_text_stamp(text: str) -> float:
     except ValueError:
         moment = datetime.fromisoformat(text)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-
-
-def _depth(value: object) -> int:
-    """Levels of lists and objects.  Not recursive: the text decides how deep it goes."""
-    depth, level = 0, [value]
-    while level := [inner for inner in level if isinstance(inner, list | dict)]:
-        depth += 1
-        level = [child for inner in level for child in (inner.values() if isinstance(inner, dict) else inner)]
-    return depth

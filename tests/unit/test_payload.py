@@ -4,6 +4,7 @@ import contextlib
 import json
 import shutil
 import subprocess
+import time
 from collections import OrderedDict
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import required
+from jobsup.config.model import Capsule, Profile
 from jobsup.errors import ArgumentError, MalformedPayload
-from jobsup.payload import build, check_args, dumps, loads, new_jid, read_stamp, stamp
+from jobsup.payload import LIMITS, Limits, build, check_args, dumps, limits_of, loads, new_jid, read_stamp, stamp
 
 GOLDEN = [json.loads(path.read_text()) for path in sorted(Path(__file__).parents[1].glob("golden/payloads-*.json"))]
 RAWS = [
@@ -121,7 +123,9 @@ def test_a_lone_surrogate_is_never_written(beside: float) -> None:
         (b'{"class":"X","args":["\\ud800"]}', "not JSON"),
         (b'{"class":"X","args":["\\ud800",11111111111111111111]}', "not JSON"),
         (b'{"class":"X","args":' + b"[" * 100 + b"]" * 100 + b"}", "levels deep"),
-        (b"[" * 100_000, "not JSON"),
+        (b"[" * 100_000, "levels deep"),
+        (b"]" * 200 + b"[" * 50, "not JSON"),
+        (b'{"class":"X","args":[' + b'{"a":' * 99 + b"1" + b"}" * 99 + b"]}", "levels deep"),
         (b'{"class":"X","args":[' + b"1" * 5000 + b"]}", "not JSON"),
     ],
 )  # fmt: skip
@@ -143,6 +147,50 @@ def test_a_hundred_levels_are_read_and_many_shallow_ones_too() -> None:
     wide = dumps({"class": "X", "args": [[]] * 500})
 
     assert loads(deep)["class"] == loads(wide)["class"] == "X"
+
+
+def test_the_most_generous_profile_decides_and_the_defaults_are_those_of_every_reader() -> None:
+    capsules = (Capsule("default", 1, (("default", 0),)),)
+    plain, wide = Profile("a", 1, capsules), Profile("b", 1, capsules, max_payload_depth=250, max_payload_bytes=2048)
+
+    assert limits_of((plain,)) == LIMITS
+    assert limits_of((plain, wide)) == Limits(depth=250)
+
+
+def test_brackets_in_strings_are_no_levels_and_commas_there_no_elements() -> None:
+    text = '["' * 60 + "," * 200
+    raw = dumps({"class": "X", "args": [text, "\\", text]})
+
+    assert loads(raw, Limits(elements=100))["args"] == [text, "\\", text]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b'{"class":"X","args":[""]}' + b" " * 1000, "larger than 1024 bytes"),
+        (b'{"class":"X","args":[[[1]]]}', "more than 3 levels deep"),
+        (b'{"class":"X","args":[' + b"0," * 100 + b"0]}", "more than 100 elements"),
+        (b'{"class":"X","args":[' + b"[]," * 99 + b"0]}", "more than 100 elements"),
+        (b'{"class":"X","args":["' + b'\\"' * 200 + b'",' + b"0," * 100 + b"0]}", "more than 100 elements"),
+    ],
+)
+def test_what_is_beyond_the_limits_is_not_read(raw: bytes, reason: str) -> None:
+    with pytest.raises(MalformedPayload, match=reason):
+        loads(raw, Limits(1024, 3, 100))
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[" * 2**23, b"[" * 2**22 + b"]" * 2**22, b'"' + b'\\"' * 2**22, b"]" * 2**22 + b"[" * 2**22, b"[]," * 2**21],
+    ids=["open", "nested", "escaped quotes without an end", "closed before opened", "many"],
+)
+@pytest.mark.parametrize("start", [b"", b"1" * 20])
+def test_megabytes_of_brackets_are_refused_without_recursion_and_without_delay(raw: bytes, start: bytes) -> None:
+    begun = time.process_time()
+    with pytest.raises(MalformedPayload):
+        loads(start + raw)
+
+    assert time.process_time() - begun < 5
 
 
 @pytest.mark.parametrize("raw", [b'{"class":"X"}', b'{"class":"X","args":null,"bid":"b"}'])

@@ -62,7 +62,7 @@ class Profile:
     capsules: tuple[Capsule, ...]
     require: tuple[str, ...] = ()
     preload: bool = True
-    env: dict[str, str] = field(default_factory=dict)
+    env: dict[str, str] = field(default_factory=dict, repr=False)
     timeout: float = 25.0
     max_timeout: float = 25.0
     kill_after: float = 5.0
@@ -70,6 +70,9 @@ class Profile:
     labels: tuple[str, ...] = ()
     tag: str = ""
     max_retries: int = 25
+    max_payload_bytes: int = 16_777_216
+    max_payload_depth: int = 100
+    max_payload_elements: int = 1_000_000
     time_limit: float | None = None
     max_interruptions: int | None = None
     dead_max_jobs: int = 10_000

@@ -18,11 +18,11 @@ _MOST = 1_000_000_000
 """Upper bound of every number: far above any use, far below what overflows a clock or a timer."""
 
 
-def whole(least: int) -> Reader:
+def whole(least: int, most: int = _MOST) -> Reader:
     def read(value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= _MOST:
-            most = f" and at most {_MOST}" if isinstance(value, int) and value > _MOST else ""
-            raise ValueError(f"must be a whole number of at least {least}{most}, is {_shown(value)}")
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            above = f" and at most {most}" if isinstance(value, int) and value > most else ""
+            raise ValueError(f"must be a whole number of at least {least}{above}, is {_shown(value)}")
         return value
 
     return read
@@ -162,6 +162,9 @@ KEYS: dict[str, Key] = {
     "labels": Key(texts, []),
     "tag": Key(text),
     "max_retries": Key(whole(0), 25),
+    "max_payload_bytes": Key(whole(1024), 16_777_216),
+    "max_payload_depth": Key(whole(3, 250), 100),
+    "max_payload_elements": Key(whole(100), 1_000_000),
     "time_limit": Key(seconds),
     "max_interruptions": Key(whole(0)),
     "dead_max_jobs": Key(whole(1), 10_000),

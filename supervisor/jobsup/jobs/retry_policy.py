@@ -72,7 +72,7 @@ def after_failure(
     Raises:
         MalformedPayload: *raw* is not a job.
     """
-    job = wire_format.loads(raw)
+    job = wire_format.loads(raw, wire_format.WIDEST)
     retry = job.get("retry")
     if retry is None:
         retry = options.retry if options else True

@@ -78,7 +78,7 @@ def judge(
     if not alone or len(crashes) < KILLS:
         return Isolate(queue.removesuffix(QUARANTINE) + QUARANTINE, crash)
     try:
-        job = wire_format.loads(raw)
+        job = wire_format.loads(raw, wire_format.WIDEST)
     except MalformedPayload:
         return Bury(raw, len(crashes))
     if job.get("dead") is False:

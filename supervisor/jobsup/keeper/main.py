@@ -14,6 +14,7 @@ from jobsup.exits import Exit
 from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
+from jobsup.payload import limits_of
 from jobsup.store import server
 from jobsup.store.connection import connect
 from jobsup.unix import proctitle
@@ -79,7 +80,7 @@ class Keeper:
         self._events = events
         client = connect(config.redis_url)
         self._recovery = Recovery(client, events, config.profiles)
-        self._scheduler = Scheduler(client, config.profiles[0].wire)
+        self._scheduler = Scheduler(client, config.profiles[0].wire, limits_of(config.profiles))
         self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
         self._ended = ended
         self._swept_place = False

@@ -118,7 +118,7 @@ class Recovery:
 def _named(raw: bytes) -> tuple[str, str]:
     """(jid, class); a job without a jid is known by its payload."""
     try:
-        job = payload.loads(raw)
+        job = payload.loads(raw, payload.WIDEST)
     except MalformedPayload:
         job = {}
     return str(job.get("jid") or hashlib.sha256(raw).hexdigest()), str(job.get("class", ""))

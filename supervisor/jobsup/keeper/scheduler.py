@@ -13,10 +13,11 @@ _BATCH = 100
 class Scheduler:
     """Any number of keepers may do this at once: each job is moved by one of them, in one step."""
 
-    def __init__(self, client: Client, wire: int) -> None:
+    def __init__(self, client: Client, wire: int, limits: wire_format.Limits = wire_format.LIMITS) -> None:
         self._client = client
         self._run = scripts.runner(client)
         self._wire = wire
+        self._limits = limits
 
     def enqueue_due(self, now: float) -> bool:
         """Move one batch of each set.  True when there may be more."""
@@ -36,7 +37,7 @@ class Scheduler:
 
     def _job(self, raw: bytes, now: float) -> tuple[bytes, str, bytes]:
         try:
-            payload = wire_format.loads(raw)
+            payload = wire_format.loads(raw, self._limits)
             queue = payload.get("queue", "default")
             if not isinstance(queue, str) or not queue:
                 return raw, "", b""

@@ -28,6 +28,7 @@ class Executor:
         registry: the declared jobs; a payload can name nothing else.
         perform: runs a definition with a payload, inside the server middleware.
         max_retries, wire, time_limit, max_interruptions: of the profile.
+        limits: of what is read.
         grace: seconds from a job's time limit until it is waited for no longer.
     """
 
@@ -39,11 +40,12 @@ class Executor:
     time_limit: float | None = None
     max_interruptions: int | None = None
     grace: float = 5.0
+    limits: wire_format.Limits = wire_format.LIMITS
 
     def __call__(self, unit: UnitOfWork) -> outcome.Outcome:
         """Never raises but what interrupts it: an exception of the job is what happened to it."""
         try:
-            payload = wire_format.loads(unit.raw)
+            payload = wire_format.loads(unit.raw, self.limits)
         except MalformedPayload as error:
             self.events.emit("job.malformed", queue=unit.queue, error=str(error))
             return outcome.Buried(unit.raw)

@@ -20,6 +20,7 @@ from jobsup.exits import Exit
 from jobsup.jobs import loading, registry
 from jobsup.jobs.perform import perform
 from jobsup.log import Logger
+from jobsup.payload import limits_of
 from jobsup.store import connection, scripts
 from jobsup.unix import proctitle, slot
 from jobsup.unix.doorbell import Doorbell
@@ -118,6 +119,7 @@ class Launcher:
             profile.time_limit,
             profile.max_interruptions,
             profile.kill_after,
+            limits=limits_of((profile,)),
         )
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(

@@ -52,7 +52,7 @@ def test_jobs_that_were_due_at_the_same_time_are_all_moved_once(r: redis.Redis, 
     assert not r.exists("schedule")
 
 
-@pytest.mark.parametrize("raw", [b"\xff", b"[]", b"{}", b'{"class":"K","args":[],"queue":7}'])
+@pytest.mark.parametrize("raw", [b"\xff", b"[]", b"{}", b'{"class":"K","args":[],"queue":7}', b"[" * 200])
 def test_what_is_no_job_is_kept_in_the_dead_set_as_it_is(r: redis.Redis, scheduler: Scheduler, raw: bytes) -> None:
     r.zadd("retry", {raw: 1.0})
     scheduler.enqueue_due(100.0)

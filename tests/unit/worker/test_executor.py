@@ -15,6 +15,7 @@ from jobsup.errors import Shutdown, TimeLimitExceeded
 from jobsup.events import Events
 from jobsup.jobs.options import JobOptions
 from jobsup.jobs.registry import JobDefinition, Registry
+from jobsup.payload import Limits
 from jobsup.unix.slot import Slot
 from jobsup.worker.executor import Executor
 from jobsup.worker.outcome import Buried, Cancelled, Discarded, Interrupted, RetryAt, Succeeded
@@ -68,6 +69,23 @@ def test_a_failed_job_is_retried_with_what_was_fetched_and_not_what_the_job_made
     assert isinstance(outcome, RetryAt)
     assert json.loads(outcome.payload)["args"] == [1]
     assert json.loads(outcome.payload)["error_class"] == "ValueError"
+
+
+def test_what_is_beyond_the_limits_is_buried_unread_and_told_once(said: Said) -> None:
+    judge = dataclasses.replace(executor(said, raising(ValueError("never runs"))), limits=Limits(bytes=1024))
+    big = unit(args=["x" * 1024])
+
+    assert judge(big) == Buried(big.raw)
+    assert said.names() == ["job.malformed"]
+
+
+def test_a_job_that_was_read_under_wider_limits_is_retried_under_them(said: Said) -> None:
+    judge = dataclasses.replace(executor(said, raising(ValueError("no"))), limits=Limits(depth=250))
+    deep: Any = []
+    for _ in range(150):
+        deep = [deep]
+
+    assert isinstance(judge(unit(args=deep)), RetryAt)
 
 
 def test_the_last_failure_buries(said: Said) -> None:
