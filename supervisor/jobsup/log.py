@@ -75,6 +75,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "job.done": ("debug", "{klass} {jid} done in {seconds:.3f}s"),
     "job.failed": ("warning", "{klass} {jid} failed after {seconds:.3f}s: {error}"),
     "job.cancelled": ("warning", "{klass} {jid} cancelled by request after {seconds:.3f}s"),
+    "job.over_limit": ("warning", "{klass} {jid} failed: it ran for {seconds:.1f}s and did not heed its time limit"),
     "job.interrupted": ("warning", "{klass} {jid} interrupted after {seconds:.3f}s; given back"),
     "job.buried": ("error", "{klass} {jid} is dead: {error}"),
     "job.worn": ("error", "{klass} {jid} is not given back: stops have interrupted it more often than it allows"),

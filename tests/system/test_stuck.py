@@ -10,6 +10,7 @@ import redis
 
 from conftest import eventually
 from harness import LEDGER_JOBS, Jobsup, inflight, push
+from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
 
@@ -103,6 +104,42 @@ def test_a_job_may_end_well_after_its_time_limit(app: Jobsup, r: redis.Redis) ->
     assert r.zcard("retry") == 0
 
 
+@pytest.mark.parametrize("name", ["stubborn", "in_c"])
+def test_a_job_that_does_not_heed_its_limit_ends_with_its_process_and_its_neighbours_finish_and_run_once(
+    app: Jobsup, r: redis.Redis, name: str
+) -> None:
+    app.jobs(STUCK_JOBS)
+    app.profile("main", concurrency=2, timeout=10, kill_after=1)
+    app.start()
+    workers = app.workers()
+    push(r, name, 1)
+    eventually(lambda: app.started() == ["1"])
+    push(r, "nap", 2, 3.0)
+    eventually(lambda: app.started() == ["1", "2"])
+    for n in range(3, 6):
+        push(r, "nap", n, 0.1)
+
+    assert failure(r)["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    eventually(lambda: sorted(app.ended()) == ["2", "3", "4", "5"])
+    assert sorted(app.started()) == ["1", "2", "3", "4", "5"]
+    assert app.workers() != workers
+    log = app.log()
+    assert "does not heed" in log
+    assert "crashed" not in log
+    eventually(lambda: inflight(r) == 0)
+    assert app.stop() == Exit.OK
+
+
+def test_the_limit_of_a_job_that_wants_no_retry_is_its_end(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.profile("main", kill_after=1)
+    app.start()
+    push(r, "in_c", 1, retry=0)
+
+    assert failure(r, "dead")["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    assert r.zcard("retry") == 0
+
+
 def test_a_job_that_stops_interrupt_more_often_than_it_allows_is_buried(app: Jobsup, r: redis.Redis) -> None:
     app.profile("main", timeout=0.3, kill_after=1, concurrency=1)
     push(r, "soft", 1, max_interruptions=1, jid="often")
@@ -118,3 +155,16 @@ def test_a_job_that_stops_interrupt_more_often_than_it_allows_is_buried(app: Job
     assert buried["error_message"].startswith("interrupted 2 times by stops")
     assert r.llen("queue:default") == 0
     assert "more often than it allows" in app.log()
+
+
+def test_a_job_left_running_by_its_stopping_process_was_interrupted_too(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.profile("main", timeout=0.3, kill_after=1, concurrency=1, max_interruptions=1)
+    push(r, "deaf", 1, jid="often")
+    for n in range(2):
+        app.start()
+        eventually(lambda n=n: len(app.started()) == n + 1)
+        app.stop()
+
+    assert failure(r, "dead")["error_message"].startswith("interrupted 2 times by stops")
+    assert r.llen("queue:default") == 0

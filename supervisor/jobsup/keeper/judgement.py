@@ -3,7 +3,10 @@
 A job that only lay in the dead worker's list goes back to its queue; one that ran is looked at:
 
 ===========================  =====================================================================================
+its time limit had passed    it failed, whoever ended its process: the retry policy decides
+somebody had cancelled it    it is done with
 its worker was asked to go   it goes back like the others: a stop says nothing about the job
+... and it counts stops      beyond ``max_interruptions`` it is dead: it takes longer than deploys are apart
 its worker crashed           it is a suspect and runs again by itself, so that its neighbours are safe from it and
                              the next crash is proof
 ... and it is the third      it is dead: twice by itself, or more, it ended its process
@@ -18,7 +21,9 @@ from typing import Any, TypeAlias
 
 from jobsup import payload as wire_format
 from jobsup.config.model import QUARANTINE
-from jobsup.errors import MalformedPayload, PoisonJob
+from jobsup.errors import MalformedPayload, PoisonJob, TimeLimitExceeded
+from jobsup.jobs import retry_policy
+from jobsup.jobs.retry_policy import RetryAt, after_failure, after_interruptions, most_interruptions
 from jobsup.store.crashes import REMEMBERED, Crash
 
 KILLS = 3
@@ -28,6 +33,30 @@ KILLS = 3
 @dataclass(frozen=True, slots=True)
 class GiveBack:
     """To where it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It failed, and this is what the retry policy says."""
+
+    decision: RetryAt | retry_policy.Bury | retry_policy.Discard
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Nowhere: somebody asked to end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupt:
+    """To where it came from, and the interruption is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class WornOut:
+    """It was interrupted once too often: to the dead set, or nowhere."""
+
+    decision: retry_policy.Bury | retry_policy.Discard
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +82,25 @@ class Discard:
     kills: int
 
 
-Judgement: TypeAlias = GiveBack | Isolate | Bury | Discard
+Judgement: TypeAlias = GiveBack | Fail | Cancel | Interrupt | WornOut | Isolate | Bury | Discard
 
 
 def judge(
-    queue: str, raw: bytes, *, cause: str, alone: bool, before: Sequence[Crash], verdict: str, now: float, wire: int
+    queue: str,
+    raw: bytes,
+    *,
+    cause: str,
+    alone: bool,
+    before: Sequence[Crash],
+    verdict: str,
+    now: float,
+    wire: int,
+    seconds: float = 0.0,
+    over_limit: bool = False,
+    cancelled: bool = False,
+    interruptions: int = 0,
+    max_interruptions: int | None = None,
+    max_retries: int = 25,
 ) -> Judgement:
     """Decide about a job that was running when its worker ended.
 
@@ -70,20 +113,43 @@ def judge(
         verdict: how the process ended.
         now: Unix seconds.
         wire: the generation of Sidekiq to write for.
+        seconds: how long it ran.
+        over_limit: whether its hard time limit had passed.
+        cancelled: whether somebody had asked to end it.
+        interruptions: how often stops had interrupted it before.
+        max_interruptions: of the profile.
+        max_retries: of the profile.
     """
-    if cause != "crash":
-        return GiveBack()
-    crash = Crash(now, alone, verdict)
-    crashes = [crash, *(earlier for earlier in before if earlier.at > now - REMEMBERED)]
-    if not alone or len(crashes) < KILLS:
-        return Isolate(queue.removesuffix(QUARANTINE) + QUARANTINE, crash)
     try:
         job = wire_format.loads(raw, wire_format.WIDEST)
     except MalformedPayload:
+        job = None
+    home = queue.removesuffix(QUARANTINE)
+    if cancelled:
+        return Cancel()
+    if job and over_limit:
+        error = TimeLimitExceeded(
+            f"it ran for {seconds:.1f}s, longer than its time limit, and did not heed it; its process ended: {verdict}"
+        )
+        return Fail(
+            after_failure(raw, queue=home, error=error, options=None, max_retries=max_retries, wire=wire, now=now)
+        )
+    if cause != "crash":
+        most = most_interruptions(job, max_interruptions) if job else None
+        if most is None:
+            return GiveBack()
+        if interruptions < most:
+            return Interrupt()
+        return WornOut(after_interruptions(raw, queue=home, most=most, wire=wire, now=now))
+    crash = Crash(now, alone, verdict)
+    crashes = [crash, *(earlier for earlier in before if earlier.at > now - REMEMBERED)]
+    if not alone or len(crashes) < KILLS:
+        return Isolate(home + QUARANTINE, crash)
+    if job is None:
         return Bury(raw, len(crashes))
     if job.get("dead") is False:
         return Discard(len(crashes))
-    return Bury(_buried(job, queue.removesuffix(QUARANTINE), crashes, now, wire), len(crashes))
+    return Bury(_buried(job, home, crashes, now, wire), len(crashes))
 
 
 def _buried(job: dict[str, Any], queue: str, crashes: Sequence[Crash], now: float, wire: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import zlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from jobsup import payload
@@ -13,8 +13,9 @@ from jobsup.clock import wall
 from jobsup.config.model import QUARANTINE, Profile
 from jobsup.errors import MalformedPayload
 from jobsup.events import Events
-from jobsup.keeper.judgement import Bury, Discard, GiveBack, Isolate, judge
-from jobsup.store import crashes, keys, owners, scripts
+from jobsup.jobs import retry_policy
+from jobsup.keeper.judgement import Bury, Cancel, Discard, Fail, GiveBack, Interrupt, Isolate, Judgement, WornOut, judge
+from jobsup.store import crashes, interruptions, keys, owners, scripts
 from jobsup.store.connection import Client
 from jobsup.store.scripts import Decided
 from jobsup.unix import place
@@ -74,19 +75,22 @@ class Recovery:
 
     def _decide(self, identity: str, facts: Message) -> list[Decided]:
         """What is to happen with the jobs that were running."""
-        running = Counter(job["check"] for job in facts["running"])
+        running: dict[int, list[Message]] = defaultdict(list)
+        for told in facts["running"]:
+            running[told["check"]].append(told)
         ran = []
         for queue, raw in crashes.held(self._client, identity):
-            check = zlib.crc32(raw)
-            if running[check]:
-                running[check] -= 1
-                ran.append((queue, raw, *_named(raw)))
-        before = crashes.of(self._client, [jid for _, _, jid, _ in ran])
+            alike = running[zlib.crc32(raw)]
+            if alike:
+                ran.append((queue, raw, *_named(raw), alike.pop()))
+        jids = [jid for _, _, jid, _, _ in ran]
+        before = crashes.of(self._client, jids)
+        counts = interruptions.of(self._client, jids)
         profile = self._profiles.get(facts["pool"].removesuffix(QUARANTINE), self._fallback)
         now = wall()
         decided: list[Decided] = []
         isolated = 0
-        for (queue, raw, jid, klass), earlier in zip(ran, before, strict=True):
+        for (queue, raw, jid, klass, told), earlier, count in zip(ran, before, counts, strict=True):
             judgement = judge(
                 queue,
                 raw,
@@ -96,23 +100,53 @@ class Recovery:
                 verdict=facts["verdict"],
                 now=now,
                 wire=profile.wire,
+                seconds=told["seconds"],
+                over_limit=told["over_limit"],
+                cancelled=told["cancelled"],
+                interruptions=count,
+                max_interruptions=profile.max_interruptions,
+                max_retries=profile.max_retries,
             )
-            match judgement:
-                case GiveBack():
-                    continue
-                case Isolate(queue=target, crash=crash):
-                    isolated += 1
-                    decided.append(("q", queue, raw, target, keys.crashes(jid), crash.dump(), crashes.REMEMBERED))
-                case Bury(payload=payload, kills=kills):
-                    since = repr(now - profile.dead_timeout_in_seconds)
-                    decided.append(("d", queue, raw, repr(now), payload, since, -profile.dead_max_jobs))
-                    self._events.emit("job.poison", klass=klass, jid=jid, kills=kills)
-                case Discard(kills=kills):
-                    decided.append(("x", queue, raw))
-                    self._events.emit("job.poison", klass=klass, jid=jid, kills=kills)
+            isolated += isinstance(judgement, Isolate)
+            self._tell(judgement, jid, klass, told["seconds"])
+            if not isinstance(judgement, GiveBack):
+                decided.append(_ordered(judgement, queue, raw, jid, profile, now))
         if isolated:
             self._events.emit("keeper.isolated", jobs=isolated, identity=identity)
         return decided
+
+    def _tell(self, judgement: Judgement, jid: str, klass: str, seconds: float) -> None:
+        match judgement:
+            case Bury(kills=kills) | Discard(kills=kills):
+                self._events.emit("job.poison", klass=klass, jid=jid, kills=kills)
+            case Fail():
+                self._events.emit("job.over_limit", klass=klass, jid=jid, seconds=seconds)
+            case Cancel():
+                self._events.emit("job.cancelled", klass=klass, jid=jid, seconds=seconds)
+            case WornOut():
+                self._events.emit("job.worn", klass=klass, jid=jid)
+
+
+def _ordered(judgement: Judgement, queue: str, raw: bytes, jid: str, profile: Profile, now: float) -> Decided:
+    """*judgement* as ``lua/give_back.lua`` reads it."""
+    match judgement:
+        case Isolate(queue=target, crash=crash):
+            return ("q", queue, raw, target, keys.crashes(jid), crash.dump(), crashes.REMEMBERED)
+        case Interrupt():
+            return ("i", queue, raw, interruptions.counter(jid), keys.INTERRUPTIONS_TTL)
+        case Fail(decision=retry_policy.RetryAt(when=when, payload=again)):
+            return ("r", queue, raw, repr(when), again)
+        case Bury(payload=dead) | Fail(decision=retry_policy.Bury(payload=dead)):
+            return _dead(queue, raw, dead, profile, now)
+        case WornOut(decision=retry_policy.Bury(payload=dead)):
+            return _dead(queue, raw, dead, profile, now)
+        case _:
+            return ("x", queue, raw)
+
+
+def _dead(queue: str, raw: bytes, dead: bytes, profile: Profile, now: float) -> Decided:
+    since = repr(now - profile.dead_timeout_in_seconds)
+    return ("d", queue, raw, repr(now), dead, since, -profile.dead_max_jobs)
 
 
 def _named(raw: bytes) -> tuple[str, str]:

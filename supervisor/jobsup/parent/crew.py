@@ -85,6 +85,10 @@ class Crew:
     def failed_pools(self) -> list[str]:
         return [name for name, record in self._pools.items() if record.failed]
 
+    def count_from_now(self) -> None:
+        """The stop begins: what stays unfinished from here on decides the exit code."""
+        self.given_back = self.interrupted = 0
+
     def forgive(self) -> None:
         """A new generation begins: what the pools died of before no longer counts."""
         self._pools = {name: PoolRecord(suspects=record.suspects) for name, record in self._pools.items()}

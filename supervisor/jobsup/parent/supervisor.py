@@ -308,6 +308,7 @@ class Supervisor:
         self._events.emit("stop.begun", seconds=seconds)
         self._reloader.fail("jobsup is stopping")
         self._house.count_from_now()
+        self._crew.count_from_now()
 
     def _leave(self, now: float) -> None:
         """In the reverse order of the start: each is kept for as long as another may need it."""

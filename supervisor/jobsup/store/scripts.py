@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import redis
 
-from jobsup.store import keys
+from jobsup.store import interruptions, keys
 from jobsup.store.connection import errors_translated
 
 Run: TypeAlias = Callable[[str, list[str], list[Any]], Any]
@@ -48,13 +48,12 @@ Settlement: TypeAlias = tuple[Any, ...]
 """The arguments of one settlement, as ``lua/turn.lua`` reads them: action, queue, payload as taken, ..."""
 
 
-def interruption(queue: str, taken: bytes, jid: str, most: int | None, dead: tuple[Any, ...]) -> Settlement:
-    """The settlement of a job that a stop interrupted: given back up to *most* times (None: always), then buried.
+def interruption(queue: str, taken: bytes, jid: str, most: int, dead: tuple[Any, ...]) -> Settlement:
+    """The settlement of a job that a stop interrupted: given back up to *most* times, then buried.
 
     *dead* is what ``lua/turn.lua`` needs for the dead set: score, payload, since, rank.
     """
-    counter = keys.interruptions(jid).encode("utf-8", "replace")
-    return ("i", queue, taken, counter, "" if most is None else most, keys.INTERRUPTIONS_TTL, *dead)
+    return ("i", queue, taken, interruptions.counter(jid), most, keys.INTERRUPTIONS_TTL, *dead)
 
 
 class Turn(NamedTuple):

@@ -48,10 +48,10 @@ class GivenBack:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A stop ended it before it was done.  Not a failure, but counted.
+    """A stop ended it before it was done.  Not a failure, but counted where there is a limit.
 
     Attributes:
-        most: how often this may happen; None for as often as there are stops.
+        most: how often this may happen; None for as often as there are stops, which nobody counts.
         buried: what goes into the dead set when it happened more often; empty for nothing at all.
     """
 

@@ -31,6 +31,8 @@ def settlement(unit: UnitOfWork, outcome: Outcome, limits: DeadLimits, now: floa
         case GivenBack():
             return ("b", unit.queue, unit.raw)
         case Interrupted(most=most, buried=payload):
+            if most is None:
+                return ("b", unit.queue, unit.raw)
             since = repr(now - limits.seconds)
             return interruption(unit.queue, unit.raw, unit.jid, most, (repr(now), payload, since, -limits.jobs))
         case _:

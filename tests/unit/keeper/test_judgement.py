@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobsup.keeper.judgement import Bury, Discard, GiveBack, Isolate, Judgement, judge
+from jobsup.jobs import retry_policy
+from jobsup.keeper.judgement import Bury, Cancel, Discard, Fail, GiveBack, Interrupt, Isolate, Judgement, WornOut, judge
 from jobsup.store.crashes import REMEMBERED, Crash
 
 NOW = 1_000_000.0
@@ -67,3 +68,47 @@ def test_a_job_that_is_not_to_be_kept_is_discarded() -> None:
 
 def test_what_is_no_job_is_buried_byte_for_byte() -> None:
     assert decided(crashed(), crashed(), raw=b"\xff") == Bury(b"\xff", 3)
+
+
+@pytest.mark.parametrize("cause", ["crash", "left"])
+def test_a_job_whose_time_limit_had_passed_failed_whoever_ended_its_process(cause: str) -> None:
+    judgement = decided(cause=cause, over_limit=True, seconds=12.34)
+    assert isinstance(judgement, Fail)
+    assert isinstance(judgement.decision, retry_policy.RetryAt)
+    job = json.loads(judgement.decision.payload)
+    assert job["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    assert job["error_message"].startswith("it ran for 12.3s, longer than its time limit")
+    assert (job["queue"], job["retry_count"]) == ("mail", 5)
+
+
+@pytest.mark.parametrize(
+    ("fields", "decision"), [({"retry": 0}, retry_policy.Bury), ({"retry": False}, retry_policy.Discard)]
+)
+def test_the_retry_policy_says_what_becomes_of_it(fields: dict[str, Any], decision: type) -> None:
+    raw = json.dumps({"class": "K", "jid": "abc", "args": []} | fields).encode()
+    judgement = decided(raw=raw, cause="left", over_limit=True)
+    assert isinstance(judgement, Fail)
+    assert isinstance(judgement.decision, decision)
+
+
+@pytest.mark.parametrize("facts", [{"cause": "crash"}, {"cause": "left"}, {"cause": "left", "over_limit": True}])
+def test_a_cancelled_job_is_done_with_however_its_process_ended(facts: dict[str, Any]) -> None:
+    assert decided(cancelled=True, **facts) == Cancel()
+
+
+def test_stops_are_counted_only_for_a_job_that_has_a_limit_and_buried_beyond_it() -> None:
+    own = json.dumps({"class": "K", "jid": "abc", "args": [], "max_interruptions": 2}).encode()
+
+    assert decided(cause="left", interruptions=99) == GiveBack()
+    assert decided(cause="left", interruptions=1, max_interruptions=2) == Interrupt()
+    assert decided(cause="left", interruptions=1, raw=own) == Interrupt()
+    assert isinstance(decided(cause="left", interruptions=2, max_interruptions=2), WornOut)
+    worn = decided(cause="left", interruptions=2, max_interruptions=9, raw=own)
+    assert isinstance(worn, WornOut)
+    assert isinstance(worn.decision, retry_policy.Bury)
+    job = json.loads(worn.decision.payload)
+    assert job["error_message"].startswith("interrupted 3 times by stops")
+
+
+def test_what_is_no_job_has_no_limits() -> None:
+    assert decided(raw=b"{", cause="left", over_limit=True, max_interruptions=0) == GiveBack()

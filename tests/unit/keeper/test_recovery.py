@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import zlib
 from typing import Any
@@ -84,8 +85,9 @@ def test_a_lease_that_ran_out_is_swept_and_said(
     assert said == [("keeper.swept", {"identity": DEAD, "jobs": 1})]
 
 
-def facts(*raws: bytes, pool: str = "main", cause: str = "crash") -> dict[str, Any]:
-    running = [{"check": zlib.crc32(raw), "jid": "", "klass": "", "queue": "a"} for raw in raws]
+def facts(*raws: bytes, pool: str = "main", cause: str = "crash", **told: Any) -> dict[str, Any]:
+    ran = {"jid": "", "klass": "", "queue": "a", "seconds": 1.5, "over_limit": False, "cancelled": False} | told
+    running = [ran | {"check": zlib.crc32(raw)} for raw in raws]
     return {"identity": DEAD, "pool": pool, "cause": cause, "running": running, "verdict": "exit code 3"}
 
 
@@ -137,3 +139,58 @@ def test_crash_records_that_are_not_ours_say_nothing(r: redis.Redis, recovery: R
 
     assert r.zcard("dead") == 0
     assert r.llen("queue:a.quarantine") == 1
+
+
+def holding(r: redis.Redis, *jobs: bytes) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    r.delete(keys.inflight(DEAD, "a"))
+    r.lpush(keys.inflight(DEAD, "a"), *jobs)
+
+
+def test_a_job_over_its_limit_goes_to_the_retry_set_and_its_neighbours_to_their_queue(
+    r: redis.Redis, recovery: Recovery, said: list[tuple[str, dict[str, Any]]]
+) -> None:
+    stuck, other = b'{"class":"A","jid":"1"}', b'{"class":"A","jid":"2"}'
+    holding(r, stuck, other)
+
+    assert recovery.ended(DEAD, facts(stuck, cause="left", over_limit=True))[0] == 2
+    assert recovery.ended(DEAD, facts(stuck, cause="left", over_limit=True))[0] == 0
+    assert r.lrange("queue:a", 0, -1) == [other]
+    (failed,) = r.zrange("retry", 0, -1)
+    assert json.loads(failed)["error_class"] == "jobsup.errors.TimeLimitExceeded"
+    assert ("job.over_limit", {"klass": "A", "jid": "1", "seconds": 1.5}) in said
+
+
+def test_the_last_failure_of_a_job_over_its_limit_buries_it(r: redis.Redis, recovery: Recovery) -> None:
+    stuck = b'{"class":"A","jid":"1","retry":0}'
+    holding(r, stuck)
+
+    recovery.ended(DEAD, facts(stuck, cause="left", over_limit=True))
+    assert r.zcard("dead") == 1
+    assert not r.exists("queue:a", "retry")
+
+
+def test_a_cancelled_job_that_took_its_process_along_is_gone(r: redis.Redis, recovery: Recovery) -> None:
+    stuck = b'{"class":"A","jid":"1"}'
+    holding(r, stuck)
+
+    recovery.ended(DEAD, facts(stuck, cause="left", cancelled=True))
+    assert not r.exists("queue:a", "retry", "dead", keys.inflight(DEAD, "a"))
+
+
+def test_an_interruption_is_counted_once_and_the_job_goes_back_in_its_place(r: redis.Redis, recovery: Recovery) -> None:
+    job, newer = b'{"class":"A","jid":"1","max_interruptions":1}', b'{"class":"A","jid":"2"}'
+    holding(r, job, newer)
+
+    recovery.ended(DEAD, facts(job, cause="left"))
+    recovery.ended(DEAD, facts(job, cause="left"))
+    assert r.lrange("queue:a", 0, -1) == [newer, job]
+    assert r.get(keys.interruptions("1")) == b"1"
+    assert r.ttl(keys.interruptions("1")) > 0
+
+    r.delete("queue:a")
+    holding(r, job)
+    recovery.ended(DEAD, facts(job, cause="left"))
+    assert not r.exists("queue:a")
+    (buried,) = r.zrange("dead", 0, -1)
+    assert json.loads(buried)["error_class"] == "jobsup.errors.InterruptedTooOften"

@@ -7,6 +7,7 @@
 --          "d" queue taken score payload since rank     to the dead set, which is trimmed
 --          "r" queue taken score payload                to the retry set
 --          "x" queue taken                              nowhere
+--          "i" queue taken counter ttl                  back like the others, the interruption counted
 -- returns  how many jobs went back; -1 when the lease has not run out
 --
 -- Atomic because two recoverers (a parent's keeper and another host's sweep) may race, and each job must go
@@ -35,9 +36,22 @@ end
 
 while at <= #ARGV do
   local action, queue, taken = argument(), argument(), argument()
-  local ours = redis.call("LREM", "jobsup:inflight:" .. identity .. ":" .. queue, 1, taken) == 1
-  moved = moved + (ours and 1 or 0)
-  if action == "q" then
+  local inflight = "jobsup:inflight:" .. identity .. ":" .. queue
+  local ours
+  if action == "i" then
+    -- It stays, to go back below in its place among the others.
+    ours = redis.call("LPOS", inflight, taken)
+  else
+    ours = redis.call("LREM", inflight, 1, taken) == 1
+    moved = moved + (ours and 1 or 0)
+  end
+  if action == "i" then
+    local counter, ttl = argument(), argument()
+    if ours then
+      redis.call("INCR", counter)
+      redis.call("EXPIRE", counter, ttl)
+    end
+  elseif action == "q" then
     local target, crashes, record, ttl = argument(), argument(), argument(), argument()
     if ours then
       redis.call("RPUSH", "queue:" .. target, taken)

@@ -5,7 +5,7 @@
 --          per settlement   "a" queue taken                        acknowledge
 --                           "b" queue taken                        give back, to the fetching end
 --                           "i" queue taken counter most TTL score payload since rank
---                                                                  count the interruption; up to "most" (or "")
+--                                                                  count the interruption; up to "most" of them
 --                                                                  give back, else acknowledge, and zadd dead and
 --                                                                  trim unless the payload is ""
 --                           "r" queue taken score payload          acknowledge, zadd retry
@@ -53,7 +53,7 @@ for i = 1, tonumber(ARGV[2]) do
     if ours then
       local count = redis.call("INCR", counter)
       redis.call("EXPIRE", counter, ttl)
-      if not most or count <= most then
+      if count <= most then
         redis.call("RPUSH", "queue:" .. queue, taken)
       else
         flags[i] = "2"
