@@ -30,11 +30,13 @@ def parent(start: int) -> int:
 
 
 def template(link: int, hold: int) -> int:
+    from jobsup.store import scripts
     from jobsup.template import main
 
     # Before the first fork, application or not: a replacement must be READY in milliseconds, not import Redis.
     from jobsup.worker import launcher
 
+    scripts.load()
     os.set_inheritable(hold, False)
     return main.run(link, launcher.run)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -14,6 +15,14 @@ from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 
 Client: TypeAlias = redis.Redis
 """A pool of connections whose replies are bytes; only ``store`` calls its methods."""
+
+_UNNAMED: dict[str, Any] = (
+    {"driver_info": None}
+    if "driver_info" in inspect.signature(redis.Connection).parameters
+    else {"lib_name": None, "lib_version": None}
+)
+"""redis-py would look its own version up among the installed packages for every connection, which takes longer than all
+else that a worker does to become ready, and send two more commands."""
 
 _PERMANENT = (
     redis.exceptions.AuthenticationError,
@@ -42,6 +51,7 @@ def connect(url: str, *, timeout: float = 3.0) -> Client:
             url,
             decode_responses=False,
             protocol=2,
+            **_UNNAMED,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),

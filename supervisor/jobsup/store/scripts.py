@@ -30,6 +30,13 @@ def script(name: str) -> Script:
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 
 
+def load() -> None:
+    """Read all of them now: before a fork, once for all that are forked."""
+    for file in files("jobsup.store.lua").iterdir():
+        if file.name.endswith(".lua"):
+            script(file.name.removesuffix(".lua"))
+
+
 def runner(client: redis.Redis) -> Run:
     """Run scripts through a pooled client: for processes that wait for one thing at a time."""
 
