@@ -10,6 +10,7 @@ import redis
 
 from conftest import eventually
 from harness import LEDGER_JOBS, Jobsup, inflight, push
+from jobsup.api.processes import WorkSet
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
@@ -168,3 +169,63 @@ def test_a_job_left_running_by_its_stopping_process_was_interrupted_too(app: Job
 
     assert failure(r, "dead")["error_message"].startswith("interrupted 2 times by stops")
     assert r.llen("queue:default") == 0
+
+
+def test_a_cancelled_job_is_done_with_and_no_failure(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.start()
+    workers = app.workers()
+    push(r, "endless", 1, jid="wrong")
+    push(r, "nap", 2, 2.0)
+    eventually(lambda: sorted(app.started()) == ["1", "2"])
+
+    assert app.ctl("cancel", "wrong").returncode == 0
+    eventually(lambda: any(line.startswith("cancelled 1") for line in app.lines()))
+    eventually(lambda: app.ended() == ["2"])
+    eventually(lambda: inflight(r) == 0)
+    assert "endless wrong cancelled by request" in app.log()
+    assert app.workers() == workers
+    assert app.stop() == Exit.OK
+    assert (r.get("stat:processed"), r.get("stat:failed")) == (b"2", None)
+    assert not r.exists("queue:default", "retry", "dead")
+
+
+def test_cancelling_what_does_not_run_is_refused_with_a_sentence(app: Jobsup) -> None:
+    app.start()
+
+    answer = app.ctl("cancel", "nobody")
+    assert answer.returncode == Exit.ERROR
+    assert answer.stderr == "jobsup: No job nobody runs here; jobs that wait cannot be cancelled.\n"
+
+
+def test_a_cancelled_job_that_does_not_heed_it_ends_with_its_process(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK_JOBS)
+    app.profile("main", kill_after=1)
+    app.start()
+    workers = app.workers()
+    push(r, "deaf", 1, jid="wrong")
+    eventually(lambda: app.started() == ["1"])
+    assert app.ctl("cancel", "wrong").returncode == 0
+
+    eventually(lambda: "cancelled by request" in app.log())
+    eventually(lambda: app.workers() and app.workers() != workers)
+    eventually(lambda: inflight(r) == 0)
+    assert app.started() == ["1"]
+    assert not r.exists("queue:default", "retry", "dead")
+    assert "crashed" not in app.log()
+
+
+def test_the_api_cancels_several_jobs_of_a_process_on_another_host_with_its_next_beat(
+    app: Jobsup, r: redis.Redis
+) -> None:
+    app.jobs(STUCK_JOBS)
+    app.start()
+    push(r, "endless", 1, jid="first")
+    push(r, "endless", 2, jid="second")
+    eventually(lambda: len(WorkSet(r)) == 2, within=15)
+    for work in WorkSet(r):
+        work.cancel()
+
+    eventually(lambda: sorted(line.split()[1] for line in app.lines() if line.startswith("cancelled")) == ["1", "2"])
+    eventually(lambda: inflight(r) == 0)
+    assert not r.exists("queue:default", "retry", "dead")

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobsup import payload
 from jobsup.api.record import JobRecord
+from jobsup.errors import JobsupError
 from jobsup.store import reading, repair
 from jobsup.store.reading import ProcessReply, Redis, WorkReply
 from jobsup.store.stats import number
@@ -106,7 +107,8 @@ class Work(JobRecord):
         run_at: when it started, Unix seconds; 0 when that is not known.
     """
 
-    def __init__(self, reply: WorkReply) -> None:
+    def __init__(self, client: Redis, reply: WorkReply) -> None:
+        self._client = client
         entry = json_object(reply.entry)
         job = entry.get("payload")
         # Before 6.0 an object, since then the job's own text.
@@ -117,6 +119,15 @@ class Work(JobRecord):
         self.taken_from = queue if isinstance(queue, str) else ""
         self.run_at = payload.read_stamp(entry.get("run_at"))
 
+    def cancel(self) -> None:
+        """Ask its process to end it: with the next heartbeat ``Cancelled`` is raised in it.  It does not run again.
+
+        Raises:
+            JobsupError: the process is not jobsup's, and Ruby's Sidekiq cannot end a single job.
+        """
+        if not repair.cancel(self._client, self.identity, self.jid):
+            raise JobsupError(f"{self.identity} is no process of jobsup and cannot end a single job; stop it instead")
+
 
 class WorkSet:
     """Every job that is running, as of the processes' last heartbeats; longest running first."""
@@ -125,7 +136,8 @@ class WorkSet:
         self._client = client
 
     def __iter__(self) -> Iterator[Work]:
-        return iter(sorted(map(Work, reading.work(self._client)), key=lambda work: work.run_at))
+        found = [Work(self._client, reply) for reply in reading.work(self._client)]
+        return iter(sorted(found, key=lambda work: work.run_at))
 
     def __len__(self) -> int:
         return len(reading.work(self._client))

@@ -30,10 +30,10 @@ class Remote:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def ask(self, command: str, **details: str) -> dict[str, Any]:
         """Raises: Nobody: nobody listens. JobsupError: it refuses, or cannot be reached."""
         try:
-            reply = ctlsock.ask(self.path, {"command": command})
+            reply = ctlsock.ask(self.path, {"command": command, **details})
         except (FileNotFoundError, ConnectionError):
             raise Nobody(
                 f"No jobsup listens on {self.path}; start it, or name its socket with --ctl or JOBSUP_CTL"
@@ -117,6 +117,14 @@ def reload(remote: Remote, wait: bool) -> None:
 def dump(remote: Remote) -> None:
     """Have every worker log the stacks of its threads."""
     remote.ask("dump")
+
+
+@command.command()
+@click.argument("jid")
+@click.pass_obj
+def cancel(remote: Remote, jid: str) -> None:
+    """End the running job JID: Cancelled is raised in it, and it does not run again."""
+    remote.ask("cancel", jid=jid)
 
 
 def _wait(

@@ -18,6 +18,7 @@ class Steered(Protocol):
     def drain(self) -> str | None: ...
     def reload(self) -> str | None: ...
     def dump(self) -> str | None: ...
+    def cancel(self, jid: str) -> str | None: ...
 
 
 class Control:
@@ -63,8 +64,10 @@ class Control:
         name = request.get("command")
         if name == "status":
             return {"ok": True, **self._supervisor.status()}
-        command = self._commands.get(str(name))
-        if command is None:
-            return {"ok": False, "error": f"unknown command; known: status, {', '.join(self._commands)}"}
-        refusal = command()
+        if name == "cancel":
+            refusal = self._supervisor.cancel(str(request.get("jid")))
+        elif command := self._commands.get(str(name)):
+            refusal = command()
+        else:
+            return {"ok": False, "error": f"unknown command; known: status, cancel, {', '.join(self._commands)}"}
         return {"ok": True} if refusal is None else {"ok": False, "error": refusal}

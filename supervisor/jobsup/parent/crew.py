@@ -155,6 +155,13 @@ class Crew:
         for child in self:
             child.link.send("dump")
 
+    def cancel(self, jid: str) -> bool:
+        """Have the job *jid* end wherever it runs.  False: it runs nowhere here."""
+        found = [child for child in self if any(job.named(jid) for job in child.slot.running())]
+        for child in found:
+            child.link.send("cancel", jid=jid)
+        return bool(found)
+
     def spawned(self, message: Message, fds: list[int]) -> None:
         child = self._children[message["nonce"]]
         child.pid, [child.pidfd] = message["pid"], fds

@@ -46,7 +46,7 @@ class Supervisor:
     1. start    embedded server, keeper, templates, workers; then READY is announced
     2. tick     carry out the plan, advance a reload, advance the stop
     3. signals  see ``_on_signal``
-    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``
+    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``, ``cancel``
 
     Create and run it in the main thread of a process that has no other.
     """
@@ -172,6 +172,10 @@ class Supervisor:
         """Every worker logs the stacks of its threads."""
         self._crew.dump()
         return None
+
+    def cancel(self, jid: str) -> str | None:
+        """End the running job *jid*, or say that there is none."""
+        return None if self._crew.cancel(jid) else f"No job {jid} runs here; jobs that wait cannot be cancelled."
 
     def status(self) -> dict[str, JSON]:
         now = clock.monotonic()

@@ -82,9 +82,25 @@ def clear_queue(client: Redis, queue: str) -> int:
 
 def ask(client: Redis, identity: str, signal: Signal) -> None:
     """Leave *signal* for the process to find with its next heartbeat."""
+    _leave_word(client, identity, signal.encode())
+
+
+def cancel(client: Redis, identity: str, jid: str) -> bool:
+    """Ask the process to end the job *jid* that it runs; it looks with its next heartbeat.
+
+    False: it is none of jobsup's, and Sidekiq's own would send itself the word as a signal.
+    """
+    with errors_translated():
+        ours = client.zscore(keys.LEASES, redis_name(identity)) is not None
+    if ours:
+        _leave_word(client, identity, f"CANCEL {jid}".encode("utf-8", "replace"))
+    return ours
+
+
+def _leave_word(client: Redis, identity: str, word: bytes) -> None:
     key = redis_name(keys.signals(identity))
     with errors_translated():
         pipeline = client.pipeline(transaction=True)
-        pipeline.lpush(key, signal)
+        pipeline.lpush(key, word)
         pipeline.expire(key, SIGNAL_TTL)
         pipeline.execute()

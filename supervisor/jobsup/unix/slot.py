@@ -25,7 +25,8 @@ _U32 = struct.Struct("<I")
 
 _ENTRY = 256
 _BEGUN = _U64
-_JOB = struct.Struct("<QQIII48s80s80s")
+_JID = 48
+_JOB = struct.Struct(f"<QQIII{_JID}s80s80s")
 """limit, thread, native thread, check, flags, jid, class, queue: what follows ``begun`` in an entry."""
 _LIMIT_AT = 8
 _FLAGS_AT = 8 + 8 + 8 + 4 + 4
@@ -67,6 +68,10 @@ class Running(NamedTuple):
     jid: str
     klass: str
     queue: str
+
+    def named(self, jid: str) -> bool:
+        """Whether this is the job *jid*, as far as the entry's field holds it."""
+        return self.jid == jid.encode("utf-8", "replace")[:_JID].decode("utf-8", "replace")
 
 
 class Entry:

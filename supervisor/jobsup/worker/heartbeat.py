@@ -160,3 +160,4 @@ class Heartbeat:
         self._lease.confirmed(asked_at)
         if signal is not None:
             self._on_signal(signal)
+            self.poke()  # a beat brings one; more may wait behind it

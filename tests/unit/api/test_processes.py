@@ -5,6 +5,7 @@ import redis
 
 from golden import VERSIONS, Version, golden
 from jobsup.api.processes import ProcessSet, WorkSet
+from jobsup.errors import JobsupError
 
 IDENTITY = "vm:481:14c4d3e37408"
 INFO = {
@@ -121,3 +122,26 @@ def test_the_payload_may_be_an_object_as_before_6(r: redis.Redis) -> None:
     a_work_entry(r, "t", {"queue": "q", "payload": {"class": "A", "args": [], "jid": "ab"}, "run_at": 1})
 
     assert [work.jid for work in WorkSet(r)] == ["ab"]
+
+
+def test_a_running_job_is_cancelled_through_the_signals_of_its_process(r: redis.Redis) -> None:
+    a_process(r)
+    a_work_entry(r, "p1", {"queue": "a", "payload": json.dumps({"class": "K", "jid": "abc", "args": []})})
+    r.zadd("jobsup:leases", {IDENTITY: 1.0})
+    work = WorkSet(r).find("abc")
+    assert work is not None
+    work.cancel()
+
+    assert r.lrange(f"{IDENTITY}-signals", 0, -1) == [b"CANCEL abc"]
+    assert 0 < r.ttl(f"{IDENTITY}-signals") <= 60
+
+
+def test_sidekiqs_own_processes_are_never_sent_a_word_they_would_take_for_a_signal(r: redis.Redis) -> None:
+    a_process(r)
+    a_work_entry(r, "p1", {"queue": "a", "payload": json.dumps({"class": "K", "jid": "abc", "args": []})})
+    work = WorkSet(r).find("abc")
+    assert work is not None
+
+    with pytest.raises(JobsupError, match="no process of jobsup"):
+        work.cancel()
+    assert not r.exists(f"{IDENTITY}-signals")

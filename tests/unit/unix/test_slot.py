@@ -65,3 +65,15 @@ def test_the_table_outlives_a_process_that_is_killed(slot: Slot) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     assert [job.jid for job in slot.running()] == ["abc"]
+
+
+@pytest.mark.parametrize("jid", ["abc", "j" * 47 + "é", "j" * 500, "\ud800"])
+def test_a_job_is_found_by_its_jid_however_long_that_is(jid: str) -> None:
+    slot = Slot.create(1)
+    slot.entry(0).begin(1.0, 0.0, 1, 1, 1, jid, "K", "q")
+    (job,) = slot.running()
+
+    assert job.named(jid)
+    assert not job.named("x" + jid)
+    assert not job.named("")
+    slot.close()
