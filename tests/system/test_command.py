@@ -60,10 +60,10 @@ def test_a_wrong_configuration_stops_the_start_with_78_before_anything_runs(tmp_
 
 def test_the_resolver_of_a_reload_prints_one_json_object(tmp_path: Path) -> None:
     (tmp_path / "c.yml").write_text("concurrency: 0\n")
-    program = [sys.executable, "-P", "-m", "jobsup.cli.resolve", "--"]
+    program = [sys.executable, "-P", "-m", "jobsup.cli.resolve", "0"]
 
-    good = subprocess.run([*program, "-q", "a"], capture_output=True, cwd=tmp_path, timeout=60)
-    bad = subprocess.run([*program, "-C", "c.yml"], capture_output=True, cwd=tmp_path, timeout=60)
+    good = subprocess.run(program, input=b'["-q", "a"]', capture_output=True, cwd=tmp_path, timeout=60)
+    bad = subprocess.run(program, input=b'["-C", "c.yml"]', capture_output=True, cwd=tmp_path, timeout=60)
 
     assert (good.returncode, list(json.loads(good.stdout))) == (Exit.OK, ["config"])
     assert (bad.returncode, list(json.loads(bad.stdout))) == (Exit.CONFIG, ["problems"])

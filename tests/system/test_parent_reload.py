@@ -60,7 +60,7 @@ def test_what_only_a_restart_can_change_is_refused(parent: Parent) -> None:
     parent.start()
     parent.signal(signal.SIGHUP)
 
-    eventually(lambda: "the Redis URL cannot change in a reload" in parent.log)
+    eventually(lambda: "the Redis server cannot change in a reload" in parent.log)
 
 
 def test_a_resolver_that_says_nothing_refuses_the_reload(parent: Parent) -> None:

@@ -209,7 +209,7 @@ def forward(listener: socket.socket, port: int) -> None:
 
 
 def test_a_url_that_is_none_is_refused_at_once() -> None:
-    with pytest.raises(RedisRefused, match="not a Redis URL"):
+    with pytest.raises(RedisRefused, match="must be a URL like redis://"):
         Client("http://localhost")
 
 

@@ -1,5 +1,6 @@
-"""What a reload asks for: ``python -P -m jobsup.cli.resolve -- ARGS…`` prints one JSON object and exits.
+"""What a reload asks for: ``python -P -m jobsup.cli.resolve FD`` prints one JSON object and exits.
 
+From the descriptor it reads the command line of ``jobsup`` as a JSON list, which may hold a password.
 ``{"config": …}`` with exit code 0, or ``{"problems": ["…"]}`` with 78.  A process of its own, because it
 reads files, which the parent must not.  Standard output may hold a password and must be a pipe.
 """
@@ -36,8 +37,8 @@ def answer(argv: Sequence[str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    arguments = sys.argv[1:]
-    result = answer(arguments[1:] if arguments[:1] == ["--"] else arguments)
+    with open(int(sys.argv[1]), encoding="utf-8") as file:
+        result = answer(json.load(file))
     print(json.dumps(result))
     sys.exit(Exit.OK if "config" in result else Exit.CONFIG)
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from jobsup.config.queues import queues
+from jobsup.config.redis_url import fault
 
 Reader = Callable[[Any], Any]
 """Turns a value of the file into ours, or raises ValueError with words that follow the key's name."""
@@ -98,13 +98,8 @@ def wire(value: Any) -> int:
 
 def redis_url(value: Any) -> str:
     """Without the value in any message: it may hold a password."""
-    try:
-        parts = urlsplit(value if isinstance(value, str) else "")
-        usable = parts.path if parts.scheme == "unix" else parts.hostname and parts.port != 0
-    except ValueError:
-        usable = None
-    if not usable or parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must be a URL like redis://host:6379/0, rediss://… or unix:///path")
+    if wrong := fault(value if isinstance(value, str) else ""):
+        raise ValueError(wrong)
     return str(value)
 
 

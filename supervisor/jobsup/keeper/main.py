@@ -54,7 +54,12 @@ def run(link_fd: int) -> int:
         if start["first"]:
             link.send("fatal", sentence=str(error), exit=int(code))
             return code
-    return Keeper(link, wakeup, config, events, start["ended"]).run()
+    try:
+        keeper = Keeper(link, wakeup, config, events, start["ended"])
+    except RedisRefused as error:
+        events.emit("redis.lost", error=str(error))
+        return Exit.UNAVAILABLE
+    return keeper.run()
 
 
 def _next_message(link: Link) -> Message | None:
@@ -78,10 +83,7 @@ class Keeper:
         self._link = link
         self._wakeup = wakeup
         self._events = events
-        client = connect(config.redis_url)
-        self._recovery = Recovery(client, events, config.profiles)
-        self._scheduler = Scheduler(client, config.profiles[0].wire, limits_of(config.profiles))
-        self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
+        self._configure(config)
         self._ended = ended
         self._swept_place = False
         self._ready = False
@@ -89,6 +91,18 @@ class Keeper:
         self._schedule_at = 0.0
         self._away_since: float | None = None
         self._stopping = False
+
+    def _configure(self, config: Config) -> None:
+        client = connect(config.redis_url)
+        self._recovery = Recovery(client, self._events, config.profiles)
+        self._scheduler = Scheduler(client, config.profiles[0].wire, limits_of(config.profiles))
+        self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
+
+    def _reconfigure(self, config: Config) -> None:
+        try:
+            self._configure(config)
+        except RedisRefused as error:  # a file that the URL names is gone; the new workers say so too
+            self._events.emit("redis.warning", sentence=f"The keeper goes on with its old settings: {error}")
 
     def run(self) -> int:
         while not self._stopping:
@@ -147,6 +161,8 @@ class Keeper:
         for message, _fds in self._link.receive():
             if message["op"] == "ended":
                 self._ended.append(message)
+            elif message["op"] == "config":
+                self._reconfigure(Config.load(message["config"]))
             elif message["op"] == "stop":
                 self._stopping = True
         # Without a parent nobody tells us of deaths; the leases and the next start take care of them.

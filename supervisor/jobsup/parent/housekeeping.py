@@ -87,6 +87,11 @@ class Housekeeping:
             self._needed.add(child.identity)
         self.keeper.send("ended", **facts)
 
+    def configure(self, config: Config) -> None:
+        """From now on this counts: another generation runs, perhaps with a new password."""
+        self._config = config
+        self.keeper.send("config", config=config.dump())
+
     def settled(self, now: float) -> bool:
         """With no worker left: whether all is given back, or has been waited for long enough."""
         if not self.left_behind or not self.up or not self.keeper.wanted:

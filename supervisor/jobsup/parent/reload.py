@@ -14,6 +14,7 @@ from enum import Enum
 from jobsup import clock
 from jobsup.clock import FOREVER
 from jobsup.config.model import Config
+from jobsup.config.redis_url import server
 from jobsup.parent.generation import Generation
 from jobsup.parent.loop import Context
 from jobsup.parent.resolver import Resolver
@@ -156,9 +157,10 @@ class Reloader:
 
 def unchangeable(old: Config, new: Config) -> list[str]:
     """What differs although only a restart can change it, as sentences."""
-    fixed = {"redis_url": "the Redis URL", "embedded": "--embedded", "ctl": "the control socket"}
-    return [
-        f"{what} cannot change in a reload; restart jobsup"
-        for name, what in fixed.items()
-        if getattr(old, name) != getattr(new, name)
-    ]
+    differs = {
+        # Its password and certificates may change: that is what a new credential is for.
+        "the Redis server": server(old.redis_url) != server(new.redis_url),
+        "--embedded": old.embedded != new.embedded,
+        "the control socket": old.ctl != new.ctl,
+    }
+    return [f"{what} cannot change in a reload; restart jobsup" for what, differ in differs.items() if differ]

@@ -30,9 +30,8 @@ class Resolver:
         self.deadline = clock.monotonic() + _RESOLVE_WITHIN
         self._reader, writer = os.pipe()
         os.set_blocking(self._reader, False)
-        program = in_directory(context.cwd, (*context.commands.resolve, *argv))
         try:
-            child = spawn.spawn(program, env=context.environ, stdout=writer)
+            child = self._spawn(argv, writer)
         except OSError:
             os.close(self._reader)
             raise
@@ -41,6 +40,17 @@ class Resolver:
         self.pid, self._pidfd = child.pid, child.pidfd
         context.loop.watch(self._reader, self._read)
         context.loop.watch(self._pidfd, self._reap)
+
+    def _spawn(self, argv: list[str], writer: int) -> spawn.Spawned:
+        # Not on its command line, which everybody on this host may read: --redis may hold a password.
+        asked = os.memfd_create("jobsup-arguments")
+        try:
+            os.write(asked, json.dumps(argv).encode())
+            os.lseek(asked, 0, os.SEEK_SET)
+            program = in_directory(self._context.cwd, (*self._context.commands.resolve, str(asked)))
+            return spawn.spawn(program, env=self._context.environ, fds=(asked,), stdout=writer)
+        finally:
+            os.close(asked)
 
     def tick(self, now: float) -> None:
         if now >= self.deadline:

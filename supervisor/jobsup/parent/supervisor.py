@@ -34,7 +34,7 @@ from jobsup.unix.pidfd import Ended
 from jobsup.unix.wakeup import Wakeup
 
 _PYTHON = (sys.executable, "-P", "-m")
-COMMANDS = Commands(role=(*_PYTHON, "jobsup.assembly"), resolve=(*_PYTHON, "jobsup.cli.resolve", "--"))
+COMMANDS = Commands(role=(*_PYTHON, "jobsup.assembly"), resolve=(*_PYTHON, "jobsup.cli.resolve"))
 
 _MOST_BOOT_CRASHES = 5
 _OVERSLEPT = 1.0
@@ -352,6 +352,7 @@ class Supervisor:
             **{p.name: (p.processes, generation) for p in generation.config.profiles},
         }
         self._crew.forgive()
+        self._house.configure(generation.config)
 
     def _all_in_place(self) -> bool:
         return in_place(self._crew, self._pools)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import os
 from collections.abc import Iterator
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobsup.config import redis_url
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 
 Client: TypeAlias = redis.Redis
@@ -38,14 +41,19 @@ def connect(url: str, *, timeout: float = 3.0) -> Client:
     command is known.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``, with credentials and database number as in redis-py.
+        url: ``redis://``, ``rediss://`` or ``unix://``, with credentials, database number and options as in
+            redis-py.  With ``rediss://`` the server's certificate and its name are checked, against the
+            system's authorities and those of ``?ssl_ca_certs=FILE``.
         timeout: seconds for connecting and for each reply.
 
     Raises:
-        RedisRefused: the URL cannot be understood.
+        RedisRefused: the URL cannot be understood, or names a file that cannot be read.
     """
+    _refuse_fault(url)
     # A host that vanished sends no FIN; a Unix socket has no such host, and redis-py no such option for it.
-    tcp: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    more: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
+    if url.startswith("rediss:"):
+        more["ssl_check_hostname"] = True  # redis-py before 6 would not
     try:
         return redis.Redis.from_url(
             url,
@@ -55,19 +63,33 @@ def connect(url: str, *, timeout: float = 3.0) -> Client:
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
             retry=Retry(NoBackoff(), 0),
-            **tcp,
+            **more,
         )
     except (ValueError, TypeError):
-        # Neither the URL nor redis-py's words: where the URL is malformed, its password is anywhere in both.
+        # Not redis-py's words: they may quote a part of the URL that is a password.
         raise RedisRefused(
-            "what is given is not a Redis URL like redis://host:6379/0, rediss://… or unix:///path", permanent=True
+            "the Redis URL has an option after '?' with a value that it cannot have", permanent=True
         ) from None
+
+
+def _refuse_fault(url: str) -> None:
+    if wrong := redis_url.fault(url):
+        raise RedisRefused(f"the Redis URL {wrong}", permanent=True)
+    options = dict(parse_qsl(urlsplit(url).query))
+    for option in redis_url.TLS_FILES:
+        if option in options and not os.access(options[option], os.R_OK):
+            raise RedisRefused(
+                f"{option} of the Redis URL names {options[option]}, which cannot be read", permanent=True
+            )
 
 
 def translated(error: redis.RedisError | OSError) -> RedisUnavailable | RedisRefused | Fenced:
     """The error of ours that means the same."""
     if isinstance(error, _PERMANENT):
         return RedisRefused(f"Redis refuses the credentials: {error}", permanent=True)
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        # Not permanent: a certificate that ran out is replaced while workers wait.
+        return RedisRefused(f"its certificate is not accepted ({error}); name its authority with ?ssl_ca_certs=FILE")
     if isinstance(error, redis.exceptions.ConnectionError | redis.exceptions.TimeoutError | OSError):
         return RedisUnavailable(str(error) or type(error).__name__)
     if str(error).startswith("FENCED"):

@@ -64,13 +64,13 @@ def test_nobody_there_and_wrong_credentials_are_different_faults(own_server: Ser
 
 
 def test_a_url_that_is_none_is_refused_with_a_sentence() -> None:
-    with pytest.raises(RedisRefused, match="not a Redis URL"):
+    with pytest.raises(RedisRefused, match="must be a URL like"):
         probing.probe("http://example.test/")
 
 
 @pytest.mark.parametrize("url", ["redis:/:hunter2@h", ":hunter2@h", "redis://:hunter2/x@h"])
 def test_what_is_said_of_a_malformed_url_holds_no_part_of_it(url: str) -> None:
-    with pytest.raises(RedisRefused, match="not a Redis URL") as caught:
+    with pytest.raises(RedisRefused, match="must be a URL like") as caught:
         connection.connect(url)
 
     assert "hunter2" not in str(caught.value)
