@@ -30,6 +30,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "child.ended": ("info", "{child} (pid {pid}) ended: {verdict}"),
     "child.crashed": ("error", "{child} (pid {pid}) crashed: {verdict}; replaced in {seconds:.1f}s"),
     "child.done": ("debug", "{child} (pid {pid}) has no suspects left: {verdict}"),
+    "child.stacks": ("error", "{child} (pid {pid}) wrote as it died:\n{stacks}"),
     "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
     "boot.failed": ("error", "{child} could not start:\n{traceback}"),
     "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),

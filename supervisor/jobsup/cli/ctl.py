@@ -14,10 +14,13 @@ import click
 
 from jobsup.clock import Deadline
 from jobsup.errors import JobsupError
+from jobsup.log import printable
 from jobsup.unix import ctlsock
 from jobsup.unix.paths import control_socket
 
 _POLL = 0.2
+_DEATHS = 5
+"""The last deaths that the table shows; ``--json`` has more."""
 
 
 class Nobody(JobsupError):
@@ -206,7 +209,14 @@ def lines(status: dict[str, Any]) -> list[str]:
     """The plain form: aligned columns, for pipes and logs."""
     table = [_HEAD, *rows(status)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table]
+    rendered = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+    return [line.rstrip() for line in rendered] + [death(found) for found in status["deaths"][-_DEATHS:]]
+
+
+def death(found: dict[str, Any]) -> str:
+    """One line of a worker that ended unasked or had to be killed."""
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found["at"]))
+    return printable(f"{when} {found['child']} (pid {found['pid']}): {found['verdict']}")
 
 
 def _show(status: dict[str, Any]) -> None:
@@ -219,7 +229,10 @@ def _show(status: dict[str, Any]) -> None:
         table.add_column(name, justify="left" if name in ("name", "state") else "right")
     for row in rows(status):
         table.add_row(*row, style="red" if row[2] == "FAILED" else None)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for found in status["deaths"][-_DEATHS:]:
+        console.print(death(found), style="red", markup=False, highlight=False)
 
 
 def _megabytes(size: int) -> str:

@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 
 from jobsup import payload
 from jobsup.clock import wall
-from jobsup.config.model import QUARANTINE, Profile
+from jobsup.config.model import QUARANTINE, Profile, hostname
 from jobsup.errors import MalformedPayload
 from jobsup.events import Events
 from jobsup.jobs import retry_policy
 from jobsup.keeper.judgement import Bury, Cancel, Discard, Fail, GiveBack, Interrupt, Isolate, Judgement, WornOut, judge
-from jobsup.store import crashes, interruptions, keys, owners, scripts
+from jobsup.store import crashes, deaths, interruptions, keys, owners, scripts
 from jobsup.store.connection import Client
 from jobsup.store.scripts import Decided
 from jobsup.unix import place
@@ -48,6 +48,8 @@ class Recovery:
         took = time.perf_counter() - begun
         if jobs:
             self._events.emit("keeper.gave_back", identity=identity, jobs=jobs, seconds=took)
+        if facts and facts["death"]:
+            deaths.note(self._client, hostname(), facts["death"])
         return jobs, took
 
     def sweep_place(self, start_of: Callable[[int], str] = place.start_of) -> None:

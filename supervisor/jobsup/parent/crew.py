@@ -2,6 +2,8 @@
 
 import os
 import random
+import signal
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -15,8 +17,9 @@ from jobsup.parent.generation import Generation
 from jobsup.parent.helper import Helper
 from jobsup.parent.loop import Context
 from jobsup.parent.stages import Event, Stage
+from jobsup.parent.verdict import Verdict, sentence
 from jobsup.typedefs import JSON
-from jobsup.unix import link
+from jobsup.unix import link, oom
 from jobsup.unix.link import Link, Message
 from jobsup.unix.pidfd import Ended
 from jobsup.unix.slot import Slot
@@ -25,6 +28,7 @@ Pools: TypeAlias = dict[str, tuple[int, Generation]]
 """What is wanted: name -> size and generation."""
 
 _SPAWN_RETRY = 1.0
+_VERDICTS = 20
 
 
 @dataclass
@@ -51,7 +55,7 @@ class Crew:
         self,
         context: Context,
         *,
-        on_end: Callable[[Child, Ended], None],
+        on_end: Callable[[Child, Ended, Verdict], None],
         on_crash: Callable[[Child, Ended], None],
     ) -> None:
         self._context = context
@@ -59,6 +63,9 @@ class Crew:
         self._on_end = on_end
         self._children: dict[str, Child] = {}
         self._pools: dict[str, PoolRecord] = {}
+        self._oom = oom.Watch()
+        self.verdicts: deque[Verdict] = deque(maxlen=_VERDICTS)
+        """The last deaths that nobody had asked for, and those of whom we killed; oldest first."""
         self.given_back = 0
         """Jobs that workers said they gave back unfinished."""
         self.interrupted = 0
@@ -260,27 +267,50 @@ class Crew:
             self._receive(child)  # its last words
         now = clock.monotonic()
         suspects = 0 if child.leaving else len(child.slot.running())
-        self._on_end(child, ended)  # before all else: its jobs wait for nothing but this
+        verdict = self._judge(child, ended, now)
+        self._on_end(child, ended, verdict)  # before all else: its jobs wait for nothing but this
         self._remove(child)
         self.interrupted += ended.code == Exit.INTERRUPTED
         if child.leaving and child.profile.isolated:
-            self._context.events.emit("child.done", child=child.name, pid=child.pid, verdict=ended)
+            self._context.events.emit("child.done", child=child.name, pid=child.pid, verdict=verdict)
         elif child.leaving:
-            self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=ended)
+            self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=verdict)
         else:
-            self._crashed(child, ended, now)
+            self._crashed(child, verdict, now)
             if suspects and not child.profile.isolated:
                 # Asked for while the keeper still moves them: they take the place of the dead one's threads.
                 pool = child.profile.name + QUARANTINE
                 self.isolate(pool, min(self.pool(pool).suspects + suspects, child.profile.concurrency))
             self._on_crash(child, ended)
 
-    def _crashed(self, child: Child, ended: Ended, now: float) -> None:
+    def _judge(self, child: Child, ended: Ended, now: float) -> Verdict:
+        # Only what we did not send ourselves asks for an explanation.
+        unexplained = ended.signal == signal.SIGKILL and not child.killed
+        memory = self._oom.explains() if unexplained else ""
+        text = sentence(
+            ended,
+            sent=child.killed,
+            memory=memory,
+            ticks=child.slot.read(),
+            running=child.slot.running(),
+            age=now - child.asked_at,
+            now=now,
+        )
+        crash = not child.leaving
+        stacks = child.slot.stacks()
+        verdict = Verdict(clock.wall(), child.name, child.pid, ended, child.killed, memory, text, stacks, crash)
+        if verdict.noteworthy:
+            self.verdicts.append(verdict)
+        return verdict
+
+    def _crashed(self, child: Child, verdict: Verdict, now: float) -> None:
         record = self.pool(child.profile.name)
         record.crashes = record.crashes.add(now, max(0.0, now - child.ready_at))
         wait = restart.delay(record.crashes, random.random())
         self._hold(child.profile.name, now, now + wait)
-        self._context.events.emit("child.crashed", child=child.name, pid=child.pid, verdict=ended, seconds=wait)
+        self._context.events.emit("child.crashed", child=child.name, pid=child.pid, verdict=verdict, seconds=wait)
+        if verdict.stacks:
+            self._context.events.emit("child.stacks", child=child.name, pid=child.pid, stacks=verdict.stacks)
         if child.profile.isolated:
             return  # it is what they are for; given up, the suspects would lie there for ever
         most = restart.intensity(child.profile.processes)

@@ -10,6 +10,7 @@ from jobsup.exits import Exit
 from jobsup.parent.child import Child
 from jobsup.parent.helper import Helper
 from jobsup.parent.loop import Context
+from jobsup.parent.verdict import Verdict
 from jobsup.typedefs import Identity
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
@@ -67,20 +68,17 @@ class Housekeeping:
         """The stop begins: what is given back from here on decides the exit code."""
         self.given_back = 0
 
-    def ended(self, child: Child, ended: Ended) -> None:
+    def ended(self, child: Child, ended: Ended, verdict: Verdict) -> None:
         """Tell the keeper, and again if it dies before it has answered."""
         running = child.slot.running()
         facts: dict[str, Any] = {
             "identity": child.identity,
             "pool": child.profile.name,
-            "code": ended.code,
-            "signal": ended.signal,
-            "sent_by_us": bool(child.killed),
-            "oom": None,
             "cause": "left" if child.leaving else "crash",
             "isolated": child.profile.isolated,
             "running": [_facts(job) for job in running],
-            "verdict": str(ended),
+            "verdict": str(verdict),
+            "death": verdict.dump() if verdict.noteworthy else None,
         }
         self._unsettled[child.identity] = facts
         if not (child.drained and ended.code == Exit.OK):

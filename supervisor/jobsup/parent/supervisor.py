@@ -190,6 +190,7 @@ class Supervisor:
             "reload": self._reloader.status(),
             "redis": self._house.redis,
             "pools": self._crew.status(self._pools, now),
+            "deaths": [verdict.dump() for verdict in self._crew.verdicts],
             "helpers": [helper.status(now) for helper in helpers if not helper.gone],
         }
 

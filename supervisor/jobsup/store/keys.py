@@ -58,6 +58,10 @@ def owner(identity: str) -> str:
     return f"jobsup:owner:{identity}"
 
 
+DEATHS = "jobsup:deaths"
+"""list of JSON: the last workers that ended unasked or had to be killed, on all hosts; newest left."""
+
+
 def crashes(jid: str) -> str:
     """list: what ended the processes that ran this job, as JSON, newest left; see ``store/crashes.py``."""
     return f"jobsup:crashes:{jid}"

@@ -32,6 +32,9 @@ _LIMIT_AT = 8
 _FLAGS_AT = 8 + 8 + 8 + 4 + 4
 _CANCELLED = 1
 
+_STACKS = 16_384
+"""Bytes of stacks that are read, at most."""
+
 BOOTING, READY, QUIET, DRAINING = range(4)
 
 
@@ -135,6 +138,9 @@ class Slot:
             os.close(fd)
             raise
         _U32.pack_into(slot._memory, _THREADS, threads)
+        os.lseek(
+            fd, 0, os.SEEK_END
+        )  # shared by both sides: whatever is written to the descriptor lies behind the table
         return slot
 
     @classmethod
@@ -156,6 +162,11 @@ class Slot:
                 cancelled = bool(flags & _CANCELLED)
                 found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, cancelled, jid, klass, queue))
         return found
+
+    def stacks(self) -> str:
+        """What was written to the descriptor: stacks, when the process died of a fault or was asked for them."""
+        end = _HEADER + _ENTRY * self.read().threads
+        return os.pread(self.fd, _STACKS, end).decode("utf-8", "replace")
 
     def entry(self, index: int) -> Entry:
         """The line of thread *index* in the running table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import itertools
 import os
 import select
@@ -22,7 +23,7 @@ from jobsup.jobs.perform import perform
 from jobsup.log import Logger
 from jobsup.payload import limits_of
 from jobsup.store import connection, scripts
-from jobsup.unix import proctitle, slot
+from jobsup.unix import process, proctitle, slot
 from jobsup.unix.doorbell import Doorbell
 from jobsup.unix.link import Link, Message
 from jobsup.unix.slot import Slot
@@ -58,6 +59,8 @@ def run(
     app_loaded: bool,
 ) -> int:
     """The body of a worker: called in the forked process with all signals blocked; returns its exit code."""
+    # Before any code of the application: a fault in C leaves its stacks where the parent finds them.
+    faulthandler.enable(file=memory.fd)
     wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if not app_loaded:
@@ -267,6 +270,7 @@ class Launcher:
     def _look(self) -> None:
         running = self._running()
         self._slot.tick_main(monotonic())
+        self._slot.set_rss(process.resident_bytes(os.getpid()))
         self._publish_work()
         title = proctitle.worker(
             self._profile.name, len(running), self._profile.concurrency, stopping=self._drain is not None

@@ -88,7 +88,7 @@ def test_a_lease_that_ran_out_is_swept_and_said(
 def facts(*raws: bytes, pool: str = "main", cause: str = "crash", **told: Any) -> dict[str, Any]:
     ran = {"jid": "", "klass": "", "queue": "a", "seconds": 1.5, "over_limit": False, "cancelled": False} | told
     running = [ran | {"check": zlib.crc32(raw)} for raw in raws]
-    return {"identity": DEAD, "pool": pool, "cause": cause, "running": running, "verdict": "exit code 3"}
+    return {"identity": DEAD, "pool": pool, "cause": cause, "running": running, "verdict": "exit code 3", "death": None}
 
 
 def test_what_ran_in_a_crashed_worker_goes_to_quarantine_and_what_was_only_taken_to_its_queue(

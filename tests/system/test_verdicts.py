@@ -1,0 +1,117 @@
+"""What is said of a worker that ended tells the truth."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from conftest import eventually, required
+from harness import Jobsup, push
+from jobsup.api.deaths import last_deaths
+
+pytestmark = pytest.mark.system
+
+FATAL = """
+import ctypes, os, time
+from jobsup import job
+
+@job
+def fault():
+    inner()
+
+def inner():
+    ctypes.string_at(0)
+
+@job
+def hog():
+    held = []
+    while True:
+        held.append(bytearray(8_000_000))
+        time.sleep(0.01)
+
+@job
+def nap(n, seconds):
+    open(os.environ["LEDGER"], "a").write(f"start {n}\\n")
+    time.sleep(seconds)
+"""
+
+
+def verdicts(app: Jobsup) -> list[str]:
+    return [str(death["verdict"]) for death in app.status()["deaths"]]
+
+
+def test_a_fault_leaves_its_stack_in_the_log_the_status_and_redis(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(FATAL)
+    app.start()
+    push(r, "fault", jid="abc")
+
+    eventually(lambda: r.exists("dead"), within=20)
+    assert "Segmentation fault" in app.log()
+    assert " in inner" in app.log()
+    first, *_ = app.status()["deaths"]
+    assert first["verdict"].startswith("killed by SIGSEGV after")
+    assert "it ran fault abc for" in first["verdict"]
+    assert " in inner" in first["stacks"]
+    assert len(last_deaths(r)) == 3
+    assert last_deaths(r)[-1].verdict == first["verdict"]
+    assert "killed by SIGSEGV after" in app.ctl("status").stdout
+
+
+def test_a_kill_from_outside_is_not_called_ours_nor_the_kernels(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(FATAL)
+    app.start()
+    push(r, "nap", 1, 30, jid="abc")
+    eventually(lambda: app.started() == ["1"])
+    os.kill(app.workers()[0], signal.SIGKILL)
+
+    eventually(lambda: verdicts(app))
+    [verdict] = verdicts(app)
+    assert verdict.startswith("killed by SIGKILL after")
+    assert "it was ready with" in verdict
+    assert "it ran nap abc for" in verdict
+
+
+def test_a_kill_of_ours_says_so_and_why(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(FATAL)
+    app.profile("main", timeout=0.2, kill_after=0.5)
+    app.start()
+    [worker] = app.workers()
+    os.kill(worker, signal.SIGSTOP)
+    assert app.ctl("reload").returncode == 0
+
+    eventually(lambda: verdicts(app), within=20)
+    assert "by jobsup (it did not leave in time" in verdicts(app)[0]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A control group with little memory."""
+    root = Path("/sys/fs/cgroup")
+    first = (root / "memory").is_dir()
+    group = root / ("memory" if first else "") / f"jobsup-test-{os.getpid()}"
+    required(os.geteuid() == 0 and os.access(group.parent, os.W_OK), "a memory control group")
+    group.mkdir()
+    (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(300_000_000))
+    yield group
+    eventually(lambda: not (group / "cgroup.procs").read_text().split())
+    group.rmdir()
+
+
+def test_a_worker_that_the_kernel_kills_for_its_memory_is_said_to_have_died_of_that(
+    small: Path, app: Jobsup, r: redis.Redis
+) -> None:
+    app.jobs(FATAL)
+    enter = f'echo $$ > {small}/cgroup.procs && exec "$@"'
+    app.start(wrapper=("sh", "-c", enter, "sh"))
+    push(r, "hog", jid="abc")
+
+    eventually(lambda: r.zcard("dead") == 1, within=60)
+    assert all(verdict.startswith("killed by SIGKILL (out of memory) after") for verdict in verdicts(app))
+    assert len(verdicts(app)) == 3
+    [job] = r.zrange("dead", 0, -1)
+    assert job.count(b"out of memory") == 3
