@@ -158,6 +158,19 @@ def test_a_job_that_stops_interrupt_more_often_than_it_allows_is_buried(app: Job
     assert "more often than it allows" in app.log()
 
 
+def test_reloads_count_as_the_stops_they_are(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", timeout=0.3, kill_after=1, concurrency=1)
+    push(r, "soft", 1, max_interruptions=1)
+    app.start()
+    for n in range(2):
+        eventually(lambda n=n: len(app.started()) == n + 1)
+        assert app.ctl("reload", "--wait").returncode == 0
+
+    assert failure(r, "dead")["error_message"].startswith("interrupted 2 times by stops")
+    assert r.llen("queue:default") == 0
+    assert len(app.started()) == 2
+
+
 def test_a_job_left_running_by_its_stopping_process_was_interrupted_too(app: Jobsup, r: redis.Redis) -> None:
     app.jobs(STUCK_JOBS)
     app.profile("main", timeout=0.3, kill_after=1, concurrency=1, max_interruptions=1)

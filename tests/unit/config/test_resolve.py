@@ -329,3 +329,12 @@ def test_the_shipped_profiles_are_without_errors_and_warnings(directory: str) ->
 def test_a_profile_that_is_not_shipped_is_missing() -> None:
     with pytest.raises(FileNotFoundError, match="ships no"):
         shipped.path("none.yml")
+
+
+def test_jobs_have_no_limits_unless_the_profile_sets_them(write: Write, directory: str) -> None:
+    path = write("a.yml", "time_limit: 90\nmax_interruptions: 0\n")
+
+    limited, free = only(directory, Flags(config=(path,))), only(directory, Flags())
+
+    assert (limited.time_limit, limited.max_interruptions) == (90.0, 0)
+    assert (free.time_limit, free.max_interruptions) == (None, None)

@@ -52,6 +52,17 @@ def test_a_job_is_enqueued_with_its_options_in_the_order_sidekiq_writes(r: redis
     assert (found["retry"], found["class"], found["args"], found["jid"]) == (3, "Payment", [42], jid)
 
 
+def test_only_the_limits_that_others_need_to_know_travel_with_the_job(r: redis.Redis) -> None:
+    @job(time_limit=60, max_interruptions=3)
+    def long() -> None: ...
+
+    long.perform_async()
+    long.set(max_interruptions=0).perform_async()
+
+    assert [pushed.get("max_interruptions") for pushed in in_queue(r, "default")] == [3, 0]
+    assert not any("time_limit" in pushed for pushed in in_queue(r, "default"))
+
+
 def test_a_function_takes_keywords_and_stores_them_by_position(r: redis.Redis) -> None:
     @job(queue="heavy")
     def resize(image: int, width: int = 10) -> int:
