@@ -54,6 +54,9 @@ def connect(url: str, *, timeout: float = 3.0) -> Client:
     more: dict[str, Any] = {} if url.startswith("unix:") else {"socket_keepalive": True}
     if url.startswith("rediss:"):
         more["ssl_check_hostname"] = True  # redis-py before 6 would not
+        # Any command will do: a TLS 1.3 server sends session tickets behind its handshake, and while nothing is read
+        # redis-py takes them for a reply that nobody asked for ("Connection not ready").
+        more["client_name"] = "jobsup"
     try:
         return redis.Redis.from_url(
             url,
