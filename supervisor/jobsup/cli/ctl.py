@@ -12,13 +12,16 @@ from typing import Any
 
 import click
 
+from jobsup.cli.why import stack_of, verdict
 from jobsup.clock import Deadline
 from jobsup.errors import JobsupError
 from jobsup.log import printable
-from jobsup.unix import ctlsock
+from jobsup.unix import ctlsock, process
 from jobsup.unix.paths import control_socket
 
 _POLL = 0.2
+_LOOK = 0.5
+"""Seconds between two looks at a thread: long enough to tell who burns CPU."""
 _DEATHS = 5
 """The last deaths that the table shows; ``--json`` has more."""
 
@@ -33,7 +36,7 @@ class Remote:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def ask(self, command: str, **details: str) -> dict[str, Any]:
+    def ask(self, command: str, **details: str | bool) -> dict[str, Any]:
         """Raises: Nobody: nobody listens. JobsupError: it refuses, or cannot be reached."""
         try:
             reply = ctlsock.ask(self.path, {"command": command, **details})
@@ -128,6 +131,33 @@ def dump(remote: Remote) -> None:
 def cancel(remote: Remote, jid: str) -> None:
     """End the running job JID: Cancelled is raised in it, and it does not run again."""
     remote.ask("cancel", jid=jid)
+
+
+@command.command()
+@click.argument("jid")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def why(remote: Remote, jid: str, as_json: bool) -> None:
+    """Say what the running job JID does: its stack, its thread's state, and what it waits for."""
+    found = remote.ask("why", jid=jid, ask=True)
+    thread = found["pid"], found["native_thread"]
+    before = process.activity(*thread)
+    time.sleep(_LOOK)
+    after = process.activity(*thread)
+    found = remote.ask("why", jid=jid)
+    stack = stack_of(found.pop("stacks"), found["thread"])
+    burnt = (after.cpu - before.cpu) / _LOOK if before and after else 0.0
+    sentence = verdict(found, after, burnt, process.waits_in(*thread), stack)
+    del found["ok"]
+    if as_json:
+        state = after.state if after else None
+        print(json.dumps({**found, "state": state, "cpu": burnt, "stack": stack, "verdict": sentence}))
+        return
+    print(printable(f"{found['class']} {found['jid']} has run for {found['seconds']:.1f}s in {found['child']}."))
+    if found["limit_in"] is not None:
+        print(f"Its process is ended in {max(0.0, found['limit_in']):.1f}s if it is not done by then.")
+    print(sentence)
+    print(stack or "(its process wrote no stack)")
 
 
 def _wait(

@@ -19,6 +19,7 @@ class Steered(Protocol):
     def reload(self) -> str | None: ...
     def dump(self) -> str | None: ...
     def cancel(self, jid: str) -> str | None: ...
+    def why(self, jid: str, ask: bool) -> dict[str, JSON] | None: ...
 
 
 class Control:
@@ -64,10 +65,17 @@ class Control:
         name = request.get("command")
         if name == "status":
             return {"ok": True, **self._supervisor.status()}
+        if name == "why":
+            found = self._supervisor.why(str(request.get("jid")), request.get("ask") is True)
+            return (
+                {"ok": False, "error": f"No job {request.get('jid')} runs here."}
+                if found is None
+                else {"ok": True, **found}
+            )
         if name == "cancel":
             refusal = self._supervisor.cancel(str(request.get("jid")))
         elif command := self._commands.get(str(name)):
             refusal = command()
         else:
-            return {"ok": False, "error": f"unknown command; known: status, cancel, {', '.join(self._commands)}"}
+            return {"ok": False, "error": f"unknown command; known: status, cancel, why, {', '.join(self._commands)}"}
         return {"ok": True} if refusal is None else {"ok": False, "error": refusal}

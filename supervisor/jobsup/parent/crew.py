@@ -152,6 +152,11 @@ class Crew:
         self._context.events.emit("child.killed", child=child.name, pid=child.pid, reason=reason)
         child.kill(reason)
 
+    def kill_hung(self, child: Child, reason: str) -> None:
+        """It ends now and counts as crashed: what it ran is suspect."""
+        self._context.events.emit("child.killed", child=child.name, pid=child.pid, reason=reason)
+        child.kill(reason)
+
     def excuse(self, seconds: float) -> None:
         """Whoever is still booting gets *seconds* more.  A stop is not put off: others rely on its budget."""
         for child in self:

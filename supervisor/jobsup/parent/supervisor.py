@@ -16,7 +16,7 @@ from jobsup.config.model import QUARANTINE, Config
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.log import Logger
-from jobsup.parent import plan
+from jobsup.parent import hang, plan
 from jobsup.parent.child import Child
 from jobsup.parent.control import Control
 from jobsup.parent.crew import Crew, in_place, view
@@ -46,7 +46,7 @@ class Supervisor:
     1. start    embedded server, keeper, templates, workers; then READY is announced
     2. tick     carry out the plan, advance a reload, advance the stop
     3. signals  see ``_on_signal``
-    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``, ``cancel``
+    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``, ``cancel``, ``why``
 
     Create and run it in the main thread of a process that has no other.
     """
@@ -100,6 +100,8 @@ class Supervisor:
         self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
         self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
 
+        self._hung = hang.Watch(self._crew, events)
+
         def make(number: int, config: Config) -> Generation:
             return Generation(context, number, config, on_message=self._template_said, on_end=self._template_ended)
 
@@ -134,6 +136,7 @@ class Supervisor:
             if overslept > _OVERSLEPT:
                 # We did not run (frozen, suspended, starved), so nor could they: nobody is late for that.
                 self._crew.excuse(overslept)
+                self._hung.excuse()
         if self._control:
             self._control.close()
         code = self._exit_code()
@@ -176,6 +179,10 @@ class Supervisor:
     def cancel(self, jid: str) -> str | None:
         """End the running job *jid*, or say that there is none."""
         return None if self._crew.cancel(jid) else f"No job {jid} runs here; jobs that wait cannot be cancelled."
+
+    def why(self, jid: str, ask: bool) -> dict[str, JSON] | None:
+        """What the running job *jid* does; see ``hang.why``."""
+        return hang.why(self._crew, jid, ask=ask)
 
     def status(self) -> dict[str, JSON]:
         now = clock.monotonic()
@@ -268,6 +275,7 @@ class Supervisor:
 
     def _tick(self, now: float) -> None:
         self._tick_helpers(now)
+        self._hung.tick(now)
         for action in plan.plan(self._view(), now):
             self._act(action, now)
         if self._mode is Mode.RUNNING and not self._announced and self._all_in_place():
@@ -364,6 +372,7 @@ class Supervisor:
     def _deadline(self, now: float) -> float:
         return min(
             plan.next_deadline(self._view(), now),
+            self._hung.deadline,
             self._guard.deadline if self._guard else FOREVER,
             self._house.deadline if self._guard_up else FOREVER,
             self._reloader.deadline if self._house.up else FOREVER,

@@ -4,10 +4,12 @@ import contextlib
 import ctypes
 import os
 import signal
+from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -35,6 +37,34 @@ def resident_bytes(pid: int) -> int:
             return int(statm.read().split()[1]) * _PAGE
     except (OSError, ValueError, IndexError):
         return 0
+
+
+class Activity(NamedTuple):
+    """What a process or thread does: the kernel's letter for its state, and CPU seconds it has used."""
+
+    state: str
+    cpu: float
+
+
+def activity(pid: int, thread: int | None = None) -> Activity | None:
+    """Of process *pid*, or of one of its threads; None when it is gone.  Source: proc(5), ``/proc/pid/stat``."""
+    path = f"/proc/{pid}/stat" if thread is None else f"/proc/{pid}/task/{thread}/stat"
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stat:
+            # The name, in parentheses, may hold anything: count from behind it.
+            fields = stat.read().rpartition(")")[2].split()
+        return Activity(fields[0], (int(fields[11]) + int(fields[12])) / _TICKS)
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def waits_in(pid: int, thread: int) -> str:
+    """The kernel's function in which a thread sleeps; "" when it runs, or we may not know."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/wchan", encoding="utf-8", errors="replace") as wchan:
+            return wchan.read(200).strip().removeprefix("0")
+    except OSError:
+        return ""
 
 
 def kill_group(pgid: int) -> None:

@@ -168,6 +168,12 @@ class Slot:
         end = _HEADER + _ENTRY * self.read().threads
         return os.pread(self.fd, _STACKS, end).decode("utf-8", "replace")
 
+    def clear_stacks(self) -> None:
+        """Drop what was written, and have the next writing begin in its place."""
+        end = _HEADER + _ENTRY * self.read().threads
+        os.ftruncate(self.fd, end)
+        os.lseek(self.fd, end, os.SEEK_SET)
+
     def entry(self, index: int) -> Entry:
         """The line of thread *index* in the running table."""
         return Entry(self._memory, _HEADER + _ENTRY * index)

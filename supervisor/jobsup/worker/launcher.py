@@ -61,6 +61,8 @@ def run(
     """The body of a worker: called in the forked process with all signals blocked; returns its exit code."""
     # Before any code of the application: a fault in C leaves its stacks where the parent finds them.
     faulthandler.enable(file=memory.fd)
+    # Written in C, so it answers as well while a job holds the interpreter's lock.
+    faulthandler.register(signal.SIGUSR1, file=memory.fd, chain=False)
     wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     if not app_loaded:

@@ -1,0 +1,122 @@
+"""Jobs and workers that do not get on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import psutil
+import pytest
+import redis
+
+from conftest import eventually
+from harness import Jobsup, push
+
+pytestmark = pytest.mark.system
+
+STUCK = """
+import ctypes, os, re, threading, time
+from jobsup import job
+
+def note(*words):
+    with open(os.environ["LEDGER"], "a") as ledger:
+        ledger.write(" ".join(map(str, words)) + "\\n")
+
+@job
+def burn():
+    note("start", "burn")
+    re.match("(a+)+$", "a" * 64 + "b")
+
+@job
+def hold():
+    if os.path.exists("held"):
+        note("end", "hold")
+        return
+    open("held", "w").close()
+    note("start", "hold")
+    ctypes.PyDLL(None).sleep(600)
+
+@job
+def blocked():
+    note("start", "blocked")
+    threading.Event().wait(600)
+"""
+
+
+def why(app: Jobsup, jid: str) -> dict[str, object]:
+    answer = app.ctl("why", jid, "--json")
+    assert answer.returncode == 0, answer.stderr
+    return dict(json.loads(answer.stdout))
+
+
+def test_why_tells_a_waiting_job_from_one_that_burns_cpu_and_shows_both_stacks(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK)
+    app.profile("main", timeout=0.5, kill_after=0.5)
+    app.start()
+    push(r, "blocked", jid="abc")
+    eventually(lambda: "blocked" in app.started())
+    found = why(app, "abc")
+    assert found["verdict"] == "It waits for a lock, or for another thread."
+    assert "in blocked" in str(found["stack"])
+    assert found["class"] == "blocked"
+
+    push(r, "burn", jid="def")
+    eventually(lambda: "burn" in app.started())
+    found = why(app, "def")
+    assert "CPU" in str(found["verdict"])
+    assert "in burn" in str(found["stack"])
+    shown = app.ctl("why", "def").stdout
+    assert "burn def has run for" in shown
+    assert "in burn" in shown
+
+
+def test_why_of_a_job_that_does_not_run_is_one_sentence(app: Jobsup) -> None:
+    app.start()
+    answer = app.ctl("why", "nobody")
+    assert (answer.returncode, answer.stdout) == (1, "")
+    assert answer.stderr.strip().endswith("No job nobody runs here.")
+
+
+def test_a_worker_whose_main_thread_is_held_for_ever_is_killed_with_its_stacks_in_the_log(
+    app: Jobsup, r: redis.Redis
+) -> None:
+    app.jobs(STUCK)
+    app.start()
+    push(r, "hold", jid="abc")
+
+    eventually(lambda: "hold" in app.ended(), within=40)
+    assert "its main thread does nothing at all" in app.log()
+    assert "in hold" in app.log()
+    [death] = app.status()["deaths"]
+    assert "by jobsup (its main thread had not got on for" in death["verdict"]
+    assert "it ran hold abc for" in death["verdict"]
+
+
+def test_nobody_is_killed_for_the_time_in_which_nobody_ran(app: Jobsup, r: redis.Redis) -> None:
+    app.start()
+    workers = app.workers()
+    everyone = [app.pid, *(child.pid for child in psutil.Process(app.pid).children(recursive=True))]
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(17)  # the thing itself: longer than a lease, and than a worker may be late
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+    push(r, "quick", 1)
+
+    eventually(lambda: app.ended() == ["1"], within=30)
+    assert app.workers() == workers
+    assert app.status()["deaths"] == []
+
+
+def test_a_worker_that_somebody_stopped_is_left_alone_and_said_to_be_stopped(app: Jobsup, r: redis.Redis) -> None:
+    app.start()
+    [worker] = app.workers()
+    os.kill(worker, signal.SIGSTOP)
+
+    eventually(lambda: "its process is stopped" in app.log(), within=25)
+    os.kill(worker, signal.SIGCONT)
+    push(r, "quick", 1)
+    eventually(lambda: app.ended() == ["1"], within=30)
+    assert app.workers() == [worker]
