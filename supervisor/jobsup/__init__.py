@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from jobsup.errors import TimeLimitExceeded as TimeLimitExceeded
     from jobsup.jobs.base import Job as Job
     from jobsup.jobs.decorator import job as job
+    from jobsup.jobs.iterable import IterableJob as IterableJob
 
 __version__ = "0.1.0"
 
-__all__ = ["Cancelled", "Client", "Job", "Shutdown", "TimeLimitExceeded", "job"]
+__all__ = ["Cancelled", "Client", "IterableJob", "Job", "Shutdown", "TimeLimitExceeded", "job"]
 
 _HOME = {
     "Cancelled": "jobsup.errors",
     "Client": "jobsup.client",
+    "IterableJob": "jobsup.jobs.iterable",
     "Job": "jobsup.jobs.base",
     "Shutdown": "jobsup.errors",
     "TimeLimitExceeded": "jobsup.errors",

@@ -15,7 +15,7 @@ from jobsup.errors import ArgumentError, RedisUnavailable
 from jobsup.middleware import chain
 from jobsup.middleware.chain import Chain, ClientMiddleware
 from jobsup.reliable import Backlog, Batch
-from jobsup.store import queues
+from jobsup.store import iteration, queues, scripts
 from jobsup.store.connection import connect
 
 RELATIVE_BELOW = 1_000_000_000
@@ -51,6 +51,7 @@ class Client:
     2. push       one job
     3. push_bulk  many jobs of one class
     4. flush      try again to send what ``reliable_push`` keeps
+    5. cancel     end an iterable job
 
     It connects with the first push.  A push whose connection is lost is sent once more, so a job may be there
     twice, under the same jid: at least once, as everything here.
@@ -136,6 +137,21 @@ class Client:
         for start in range(0, len(prepared), batch_size):
             jids += self._send(prepared[start : start + batch_size])
         return jids
+
+    def cancel(self, jid: str) -> float:
+        """End the iterable job *jid* before its next item, whether it runs, waits, is scheduled or to be retried.
+
+        A job that runs heeds it within five seconds; one that does not, when it would begin.  An ordinary job does
+        not look.  Forgotten after 30 days.  Returns when this was first asked for, in Unix seconds.
+
+        Raises:
+            ArgumentError: *jid* is no job id.
+            RedisUnavailable: Redis does not answer.
+            RedisRefused: Redis answers but does not take it.
+        """
+        if not isinstance(jid, str) or not jid:
+            raise ArgumentError(f"a job id is text, not {jid!r}")
+        return iteration.cancel(scripts.runner(self._redis), jid, time.time())
 
     def prepare(self, item: dict[str, Any], *, where: str = "args") -> dict[str, Any] | None:
         """The payload of *item* after the client middleware, checked; None when it was cancelled.

@@ -47,6 +47,10 @@ class RedisRefused(JobsupError):
         self.permanent = permanent
 
 
+class MalformedState(JobsupError):
+    """The state of an iterable job in Redis cannot be read, so nobody knows where it stands."""
+
+
 class PoisonJob(JobsupError):
     """A job killed its process again and again; only ever written into a payload, never raised."""
 
@@ -90,4 +94,12 @@ class Shutdown(BaseException):
 
     A BaseException, so that ``except Exception`` in application code does not swallow it.  Let it pass:
     the job is given back and starts again elsewhere, and it costs the job no attempt.
+    """
+
+
+class Paused(BaseException):
+    """Leaves an iterable job between two items, because its process is stopping or no longer holds the job.
+
+    A BaseException, so that ``except Exception`` in middleware does not swallow it.  Let it pass: the job is given
+    back and goes on where it stands, and it costs the job neither an attempt nor an interruption.
     """

@@ -78,6 +78,11 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "job.failed": ("warning", "{klass} {jid} failed after {seconds:.3f}s: {error}"),
     "job.cancelled": ("warning", "{klass} {jid} cancelled by request after {seconds:.3f}s"),
     "job.over_limit": ("warning", "{klass} {jid} failed: it ran for {seconds:.1f}s and did not heed its time limit"),
+    "job.paused": ("info", "{klass} {jid} stopped between two items after {seconds:.3f}s; given back"),
+    "job.unkept": (
+        "warning",
+        "{klass} {jid} cannot keep its place: {error}; it goes on, and may repeat what it does meanwhile",
+    ),
     "job.interrupted": ("warning", "{klass} {jid} interrupted after {seconds:.3f}s; given back"),
     "job.buried": ("error", "{klass} {jid} is dead: {error}"),
     "job.worn": ("error", "{klass} {jid} is not given back: stops have interrupted it more often than it allows"),

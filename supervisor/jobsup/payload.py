@@ -127,6 +127,24 @@ def _refuse_excess(raw: bytes, limits: Limits) -> None:
         raise MalformedPayload(f"more than {limits.depth} levels deep (max_payload_depth)", raw)
 
 
+def dumps_value(value: object) -> bytes:
+    """Any value that passed ``check_args``, as ``dumps`` writes it inside a job."""
+    return dumps({"": value})[len(b'{"":') : -1]
+
+
+def loads_value(raw: bytes) -> Any:
+    """Any value.
+
+    Raises:
+        MalformedPayload: *raw* is not JSON, or beyond what is read of one payload.
+    """
+    _refuse_excess(raw, LIMITS)
+    try:
+        return _read(raw)
+    except (ValueError, RecursionError, ArgumentError) as error:
+        raise MalformedPayload(f"not JSON: {error}", raw) from None
+
+
 def build(item: dict[str, Any], *, now: float, wire: int) -> dict[str, Any]:
     """A new job from *item* (at least ``class`` and ``args``), its keys in Sidekiq's order.
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from jobsup.client import BATCH
 from jobsup.errors import ArgumentError
@@ -51,18 +51,30 @@ class Job:
         cls._enqueuer = None
         if abstract:
             return
-        perform = getattr(cls, "perform", None)
-        if not isinstance(perform, FunctionType):
-            raise ArgumentError(f"{origin} has no method perform; define it, or say abstract=True")
-        definition = declare(cls.__name__ if name is None else name, cls.job_options, perform, cls._run, origin)
-        cls._enqueuer = Enqueuer(definition, _without_self(perform))
+        cls._enqueuer = cls._declare(cls.__name__ if name is None else name, origin)
 
     @classmethod
-    def _run(cls, payload: dict[str, Any]) -> Any:
+    def _declare(cls, name: str, origin: str) -> Enqueuer[..., Any]:
+        perform = cls._method("perform", origin)
+        return Enqueuer(declare(name, cls.job_options, perform, cls._run, origin), without_self(perform))
+
+    @classmethod
+    def _method(cls, name: str, origin: str) -> FunctionType:
+        found = getattr(cls, name, None)
+        if not isinstance(found, FunctionType):
+            raise ArgumentError(f"{origin} has no method {name}; define it, or say abstract=True")
+        return found
+
+    @classmethod
+    def _of(cls, payload: dict[str, Any]) -> Self:
         job = cls()
         job.jid = str(payload.get("jid", ""))
         job.payload = payload
-        return job.perform(*arguments(payload))
+        return job
+
+    @classmethod
+    def _run(cls, payload: dict[str, Any]) -> Any:
+        return cls._of(payload).perform(*arguments(payload))
 
     @classmethod
     def _enqueue(cls) -> Enqueuer[..., Any]:
@@ -110,6 +122,7 @@ class Job:
         return cls._enqueue().set(at=at, wait=wait, **options)
 
 
-def _without_self(perform: Callable[..., Any]) -> inspect.Signature:
+def without_self(perform: Callable[..., Any]) -> inspect.Signature:
+    """How a method is called on an instance."""
     signature = inspect.signature(perform)
     return signature.replace(parameters=list(signature.parameters.values())[1:])

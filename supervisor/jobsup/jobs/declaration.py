@@ -7,6 +7,7 @@ from typing import Any
 from jobsup.errors import ArgumentError
 from jobsup.jobs import registry
 from jobsup.jobs.options import JobOptions
+from jobsup.jobs.progress import Progress
 from jobsup.jobs.registry import JobDefinition
 
 _NOT_IN_NAMES = frozenset("|/$")
@@ -19,8 +20,9 @@ def declare(
     perform: Callable[..., Any],
     run: Callable[[dict[str, Any]], Any],
     origin: str,
+    resume: Callable[[dict[str, Any], Progress], Any] | None = None,
 ) -> JobDefinition:
-    """Put a job into the default registry.  *perform* is the application's code, which *run* calls.
+    """Put a job into the default registry.  *perform* is the application's code, which *run* (or *resume*) calls.
 
     Raises:
         ArgumentError: the name cannot be used or is taken, or *perform* would not run when it is called.
@@ -31,7 +33,7 @@ def declare(
         raise ArgumentError(f"{origin} is async, which is not supported yet; write a plain def")
     if inspect.isgeneratorfunction(perform):
         raise ArgumentError(f"{origin} is a generator: calling it would run nothing; write a def without yield")
-    definition = JobDefinition(name, options, run, origin)
+    definition = JobDefinition(name, options, run, origin, resume)
     registry.default.declare(definition)
     return definition
 

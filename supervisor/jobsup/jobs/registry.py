@@ -1,12 +1,15 @@
 """Which jobs exist: the only names that a payload can make a worker run."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jobsup.errors import ArgumentError, UnknownJob
 from jobsup.jobs.options import JobOptions
+from jobsup.jobs.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +20,19 @@ class JobDefinition:
         name: its name on the wire, the payload's ``class``.
         run: performs the job of one payload, here and now, and returns its result.
         origin: module and qualified name of what declares it.
+        resume: of an iterable job: performs it from where it stands, and keeps its place.
     """
 
     name: str
     options: JobOptions
     run: Callable[[dict[str, Any]], Any]
     origin: str = ""
+    resume: Callable[[dict[str, Any], Progress], Any] | None = None
+
+    def keeping(self, progress: Progress) -> JobDefinition:
+        """An iterable job that goes on from, and keeps, the place that *progress* knows."""
+        resume = self.resume
+        return self if resume is None else replace(self, run=lambda payload: resume(payload, progress))
 
 
 class Registry:

@@ -47,6 +47,15 @@ def interruptions(jid: str) -> str:
 
 INTERRUPTIONS_TTL = 2_592_000
 """Seconds after its last interruption that a job is remembered to have been interrupted: 30 days."""
+ITERATION_TTL = 2_592_000
+"""Seconds the state of an iterable job lives after it was first kept: 30 days, as in Sidekiq."""
+
+
+def iteration(jid: str) -> bytes:
+    """hash: where an iterable job stands; see ``store/iteration.py``.  Bytes: a jid may hold what is no text."""
+    return f"it-{jid}".encode("utf-8", "replace")
+
+
 LEASES = "jobsup:leases"
 """zset: identity -> server time in seconds at which its lease runs out."""
 SWEPT = "jobsup:swept"

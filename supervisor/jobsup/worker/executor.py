@@ -11,9 +11,10 @@ from typing import Any
 from jobsup import payload as wire_format
 from jobsup.clock import FOREVER, wall
 from jobsup.config.model import QUARANTINE
-from jobsup.errors import Cancelled, MalformedPayload, Shutdown, TimeLimitExceeded, UnknownJob
+from jobsup.errors import Cancelled, MalformedPayload, Paused, Shutdown, TimeLimitExceeded, UnknownJob
 from jobsup.events import Events
 from jobsup.jobs.options import JobOptions
+from jobsup.jobs.progress import Progress
 from jobsup.jobs.registry import JobDefinition, Registry
 from jobsup.jobs.retry_policy import Bury, Discard, RetryAt, after_failure, after_interruptions, most_interruptions
 from jobsup.worker import outcome
@@ -30,6 +31,7 @@ class Executor:
         max_retries, wire, time_limit, max_interruptions: of the profile.
         limits: of what is read.
         grace: seconds from a job's time limit until it is waited for no longer.
+        progress: knows where an iterable job stands; None: each of its runs begins anew.
     """
 
     registry: Registry
@@ -41,6 +43,7 @@ class Executor:
     max_interruptions: int | None = None
     grace: float = 5.0
     limits: wire_format.Limits = wire_format.LIMITS
+    progress: Callable[[UnitOfWork], Progress] | None = None
 
     def __call__(self, unit: UnitOfWork) -> outcome.Outcome:
         """Never raises but what interrupts it: an exception of the job is what happened to it."""
@@ -60,6 +63,9 @@ class Executor:
                 unit.limit = unit.begun + limit
             self._note(unit)
             self.events.emit("job.start", **unit.facts())
+            if definition.resume is not None and self.progress is not None:
+                unit.iterable = True
+                definition = definition.keeping(self.progress(unit))
             self.perform(definition, payload)
         except UnknownJob as error:
             return self._judge(unit, error, options)
@@ -68,6 +74,8 @@ class Executor:
             causes = set(_causes(error))
             if Cancelled in causes:
                 return self._cancelled(unit)
+            if Paused in causes:
+                return self._paused(unit)
             if Shutdown in causes:
                 return self._interrupted(unit, payload, options)
             if isinstance(error, TimeLimitExceeded) and unit.limit < FOREVER:
@@ -88,6 +96,10 @@ class Executor:
     def _cancelled(self, unit: UnitOfWork) -> outcome.Outcome:
         self.events.emit("job.cancelled", **unit.facts(), seconds=wall() - unit.run_at)
         return outcome.Cancelled()
+
+    def _paused(self, unit: UnitOfWork) -> outcome.Outcome:
+        self.events.emit("job.paused", **unit.facts(), seconds=wall() - unit.run_at)
+        return outcome.GivenBack()
 
     def _interrupted(self, unit: UnitOfWork, payload: dict[str, Any], options: JobOptions | None) -> outcome.Outcome:
         self.events.emit("job.interrupted", **unit.facts(), seconds=wall() - unit.run_at)

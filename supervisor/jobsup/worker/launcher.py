@@ -38,6 +38,7 @@ from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.lease import Lease, Outage
 from jobsup.worker.manager import Manager
 from jobsup.worker.processor import Processor
+from jobsup.worker.progress import places
 from jobsup.worker.settle import DeadLimits
 from jobsup.worker.unit import UnitOfWork
 
@@ -125,6 +126,7 @@ class Launcher:
             profile.max_interruptions,
             profile.kill_after,
             limits=limits_of((profile,)),
+            progress=places(config.redis_url, self.identity, self._events, lambda: self._drain is not None),
         )
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from jobsup.store.iteration import completion
 from jobsup.store.scripts import Settlement, interruption
 from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
@@ -22,6 +23,8 @@ def settlement(unit: UnitOfWork, outcome: Outcome, limits: DeadLimits, now: floa
     """What ``lua/turn.lua`` is told of one job.  *now* is in Unix seconds."""
     match outcome:
         case Succeeded() | Discarded() | Cancelled():
+            if unit.iterable:
+                return completion(unit.queue, unit.raw, unit.jid)
             return ("a", unit.queue, unit.raw)
         case RetryAt(when=when, payload=payload):
             return ("r", unit.queue, unit.raw, repr(when), payload)

@@ -21,6 +21,7 @@ class UnitOfWork:
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
         limit: when ``TimeLimitExceeded`` is raised in it, on the monotonic clock.
         cancelled_at: when somebody asked to end it, on the monotonic clock.
+        iterable: whether it keeps its place in Redis, which is deleted when it is done.
         entry: its line in the running table while it runs.
         asked_before: its settlement may have been recorded by a call whose reply was lost.
         abandoned: True once it was given to others; its outcome changes nothing.
@@ -32,6 +33,7 @@ class UnitOfWork:
         "begun",
         "cancelled_at",
         "entry",
+        "iterable",
         "jid",
         "klass",
         "limit",
@@ -53,6 +55,7 @@ class UnitOfWork:
         self.timeout: float | None = None
         self.limit = FOREVER
         self.cancelled_at = FOREVER
+        self.iterable = False
         self.entry: Entry | None = None
         self.asked_before = False
         self.abandoned = False

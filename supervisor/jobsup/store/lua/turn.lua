@@ -3,6 +3,7 @@
 -- KEYS[1]  jobsup:leases
 -- ARGV     identity, settlements, shares, fallbacks, wanted; then
 --          per settlement   "a" queue taken                        acknowledge
+--                           "f" queue taken state                  acknowledge, delete the key state
 --                           "b" queue taken                        give back, to the fetching end
 --                           "i" queue taken counter most TTL score payload since rank
 --                                                                  count the interruption; up to "most" of them
@@ -43,7 +44,12 @@ for i = 1, tonumber(ARGV[2]) do
   local action, queue, taken = argument(), argument(), argument()
   local ours = redis.call("LREM", inflight .. queue, (action == "b" or action == "i") and 1 or -1, taken) == 1
   flags[i] = ours and "1" or "0"
-  if action == "b" then
+  if action == "f" then
+    local state = argument()
+    if ours then
+      redis.call("UNLINK", state)
+    end
+  elseif action == "b" then
     if ours then
       redis.call("RPUSH", "queue:" .. queue, taken)
     end
