@@ -162,22 +162,28 @@ class Jobsup:
         return self.ledger.read_text().splitlines()
 
     def tidy(self) -> None:
-        """Leave nothing behind, however the test ended."""
+        """Leave nothing behind, however the test ended.
+
+        Nobody who still waits at the server may be left either: he would take the first job of the next test.
+        """
         if self.process is None:
             return
-        everyone: list[psutil.Process] = []
-        try:
-            everyone = psutil.Process(self.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            pass
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        for process in everyone:
+        eventually(lambda: not self._end_session())
+
+    def _end_session(self) -> int:
+        """Kill whoever is left of our session, also those whom nobody had named yet.  Returns how many there were."""
+        left = 0
+        for pid in psutil.pids():
             try:
-                process.kill()
-            except psutil.NoSuchProcess:
+                if os.getsid(pid) == self.pid and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+                    os.kill(pid, signal.SIGKILL)
+                    left += 1
+            except (ProcessLookupError, PermissionError, psutil.NoSuchProcess):
                 continue
+        return left
 
 
 def push(r: redis.Redis, name: str, *args: Any, queue: str = "default", **options: Any) -> None:
