@@ -156,6 +156,8 @@ class Fetcher:
                 self._accept(self._blockers.disarm(main))
             self._on_work()
             self._wait()
+            if self._failures:
+                self._found()
 
     # -- taking and settling
 
@@ -181,6 +183,8 @@ class Fetcher:
         for queue in turn.broken:
             self._blockers.mark_broken(queue)
         self._accept(turn.taken)
+        if self._failures and (settling or turn.taken):
+            self._found()
         if wanted:
             self._dry = len(turn.taken) < wanted
 
@@ -272,9 +276,12 @@ class Fetcher:
         main.open()
         self._main = main
         self._dry = False
-        self._failures = 0
-        self._outage.found()
         return main
+
+    def _found(self) -> None:
+        """Commands work again, which a connection alone does not prove."""
+        self._failures = 0
+        self._outage.found(self)
 
     def _hang_up(self) -> None:
         self._blockers.close()
@@ -284,7 +291,7 @@ class Fetcher:
 
     def _lost(self, error: Exception) -> None:
         """Keep everything, wait, come back.  A reply may have been lost with the connection."""
-        self._outage.lost(error)
+        self._outage.lost(self, error)
         self._hang_up()
         self._note_quiet()  # a reply that was lost tells us of no job
         self._failures += 1

@@ -111,9 +111,9 @@ class Heartbeat:
             self._on_registered()
             return False
         except (RedisUnavailable, RedisRefused) as error:
-            self._outage.lost(error)
+            self._outage.lost(self, error)
             return False
-        self._outage.found()
+        self._outage.found(self)
         return True
 
     def _register(self) -> None:

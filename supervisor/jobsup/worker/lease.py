@@ -51,25 +51,34 @@ class Lease:
 
 
 class Outage:
-    """Says once that Redis went away and once that it is back, however many threads notice."""
+    """Says once that Redis went away and once that it is back, however many threads notice.
+
+    Each thread, named by *who*, answers for its own commands: a server without memory may take a beat and refuse
+    a blocking move, and is back only when nobody is refused any more.
+    """
 
     def __init__(self, events: Events, now: Callable[[], float] = boottime) -> None:
         self._events = events
         self._now = now
         self._lock = threading.Lock()
-        self._since: float | None = None
+        self._since = 0.0
+        self._without: set[object] = set()
 
-    def lost(self, error: Exception) -> None:
+    def lost(self, who: object, error: Exception) -> None:
         with self._lock:
-            if self._since is not None:
+            first = not self._without
+            self._without.add(who)
+            if not first:
                 return
             self._since = self._now()
         self._events.emit("redis.lost", error=str(error))
 
-    def found(self) -> None:
-        if self._since is None:
-            return
+    def found(self, who: object) -> None:
         with self._lock:
-            since, self._since = self._since, None
-        if since is not None:
-            self._events.emit("redis.found", seconds=self._now() - since)
+            if who not in self._without:
+                return
+            self._without.discard(who)
+            if self._without:
+                return
+            away = self._now() - self._since
+        self._events.emit("redis.found", seconds=away)

@@ -55,11 +55,13 @@ def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends() -> None
     events = Events()
     events.subscribe(lambda name, facts: said.append((name, facts)))
     outage = Outage(events, clock)
-    outage.found()
-    outage.lost(OSError("gone"))
-    outage.lost(OSError("still gone"))
+    outage.found("beat")
+    outage.lost("beat", OSError("gone"))
+    outage.lost("fetch", OSError("still gone"))
+    outage.lost("fetch", OSError("still gone"))
+    outage.found("beat")
     clock.now = 107.0
-    outage.found()
-    outage.found()
+    outage.found("fetch")
+    outage.found("fetch")
 
     assert said == [("redis.lost", {"error": "gone"}), ("redis.found", {"seconds": 7.0})]

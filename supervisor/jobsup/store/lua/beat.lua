@@ -13,6 +13,8 @@ local identity = ARGV[1]
 if not redis.call("ZSCORE", KEYS[1], identity) then
   return redis.error_reply("FENCED " .. identity .. " holds no lease")
 end
+-- First what frees memory: after that write a server that has none left lets a script finish, and so the lease be kept.
+redis.call("UNLINK", KEYS[4])
 redis.call("ZADD", KEYS[1], tonumber(redis.call("TIME")[1]) + tonumber(ARGV[2]), identity)
 
 local function count(total, day, amount)
@@ -26,7 +28,6 @@ count(KEYS[6], KEYS[7], ARGV[3])
 count(KEYS[8], KEYS[9], ARGV[4])
 
 local entries = tonumber(ARGV[7])
-redis.call("UNLINK", KEYS[4])
 if entries > 0 then
   redis.call("HSET", KEYS[4], unpack(ARGV, 8, 7 + 2 * entries))
   redis.call("EXPIRE", KEYS[4], ARGV[6])

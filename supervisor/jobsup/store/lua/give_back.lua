@@ -27,6 +27,9 @@ if ARGV[2] == "1" and lease and tonumber(lease) > now then
   return -1
 end
 
+-- First what frees memory: after that write a server that has none left lets a script finish.
+redis.call("ZREM", KEYS[1], identity)
+
 local moved, stuck = 0, false
 local at = 4
 local function argument()
@@ -95,7 +98,6 @@ if queues then
   end
 end
 
-redis.call("ZREM", KEYS[1], identity)
 redis.call("SREM", KEYS[5], identity)
 redis.call("UNLINK", identity .. ":work", identity .. ":workers")
 local swept = redis.call("ZSCORE", KEYS[2], identity)

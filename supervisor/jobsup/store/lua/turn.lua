@@ -89,6 +89,10 @@ local function take(queue, count)
   local taken = redis.pcall("RPOP", "queue:" .. queue, count)
   if not taken or taken.err then
     if taken then
+      if not string.find(taken.err, "WRONGTYPE", 1, true) then
+        -- Not this queue, the server refuses (a demoted primary): let it say so in its own words.
+        redis.call("RPOP", "queue:" .. queue, count)
+      end
       broken[#broken + 1] = queue
     end
     return 0
