@@ -1,8 +1,9 @@
 """What users' type checkers see.  Checked by mypy in a test, never run."""
 
-from typing import assert_type
+from collections.abc import Iterator
+from typing import Any, assert_type
 
-from jobsup import Job, job
+from jobsup import IterableJob, Job, job
 from jobsup.client import Client
 
 
@@ -35,5 +36,23 @@ assert_type(ping.perform_async(), str | None)
 resize.perform_async("x")  # type: ignore[arg-type]
 resize.perform_async()  # type: ignore[call-arg]
 ping.perform_async(1)  # type: ignore[call-arg]
+
+
+class Import(IterableJob, queue="heavy"):
+    def build_enumerator(self, path: str, cursor: int | None) -> Iterator[tuple[dict[str, str], int]]:
+        return self.csv_enumerator(path, cursor=cursor)
+
+    def each_iteration(self, row: dict[str, str], path: str) -> None: ...
+
+
+class Pages(IterableJob):
+    def build_enumerator(self, cursor: Any) -> Iterator[tuple[str, Any]]:
+        return self.rows_enumerator(lambda after, limit: ["a"], key=lambda row: row, cursor=cursor)
+
+    def each_iteration(self, row: str) -> None: ...
+
+
+assert_type(Import.perform_async("users.csv"), str | None)
+assert_type(Import.cancel("jid"), float)
 
 assert_type(Client().push({"class": "X", "args": []}), str | None)

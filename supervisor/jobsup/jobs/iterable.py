@@ -128,7 +128,8 @@ class IterableJob(Job, abstract=True):
                 with place.kept():
                     done = not place.cancelled and self._do_each(items, args, place)
             finally:
-                self.on_stop()
+                with place.kept():
+                    self.on_stop()
         except Cancelled:  # raised in the middle of an item, by "jobsup ctl cancel"
             self.on_cancel()
             raise

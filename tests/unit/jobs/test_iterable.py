@@ -360,7 +360,8 @@ def test_a_job_whose_start_failed_starts_again(memory: Memory) -> None:
     assert memory.saved == []
 
 
-def test_a_failure_at_the_end_repeats_no_more_than_the_last_item(memory: Memory) -> None:
+@pytest.mark.parametrize("hook", ["on_stop", "on_complete"])
+def test_a_failure_at_the_end_repeats_no_more_than_the_last_item(memory: Memory, hook: str) -> None:
     done: list[int] = []
 
     class End(IterableJob):
@@ -370,9 +371,10 @@ def test_a_failure_at_the_end_repeats_no_more_than_the_last_item(memory: Memory)
         def each_iteration(self, item: int) -> None:
             done.append(item)
 
-        def on_complete(self) -> None:
-            raise ValueError("no")
+    def fail(self: End) -> None:
+        raise ValueError("no")
 
+    setattr(End, hook, fail)
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
             run(memory, "End")
