@@ -41,7 +41,8 @@ def keeper(link_fd, hold):
                         return 69
                     link.send("ready")
                 case "ended":
-                    note("keeper", "ended", message["identity"], message["code"], message["signal"])
+                    death = message["death"] or {}
+                    note("keeper", "ended", message["identity"], death.get("code"), death.get("signal"))
                     if not (HOME / "keeper-silent").exists():
                         link.send("gave_back", identity=message["identity"], jobs=0, seconds=0.0)
                 case "stop":
