@@ -1,6 +1,7 @@
 """One YAML file as a flat mapping of keys, each with the line it stands on."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +54,20 @@ class _Loader(yaml.SafeLoader):
         return value
 
 
+class _Lines:
+    """The lines of the source, by places in what ERB made of it.
+
+    Not by YAML's own count of lines: it also ends one at a lone carriage return and at some characters of Unicode.
+    """
+
+    def __init__(self, rendered: erb.Rendered) -> None:
+        self._ends = [end.start() for end in re.finditer("\n", rendered.text)]
+        self._source = rendered.lines
+
+    def at(self, mark: Any) -> int:
+        return self._source[bisect_left(self._ends, mark.index)]
+
+
 _Loader.add_constructor("tag:yaml.org,2002:str", _Loader.construct_symbol)
 
 
@@ -66,6 +81,7 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
         rendered = erb.render(source, environ)
     except erb.ErbError as error:
         raise DocumentError(error.line, str(error)) from error
+    lines = _Lines(rendered)
     loader: _Loader | None = None
     try:
         loader = _Loader(rendered.text)
@@ -73,12 +89,12 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
         if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
             return {}
         if not isinstance(root, yaml.MappingNode):
-            raise DocumentError(rendered.lines[root.start_mark.line], "must hold 'key: value' lines")
-        _refuse_repeated(root, rendered.lines, depth=2)
-        return dict(_entries(loader, root, rendered.lines, depth=1))
+            raise DocumentError(lines.at(root.start_mark), "must hold 'key: value' lines")
+        _refuse_repeated(root, lines, depth=2)
+        return dict(_entries(loader, root, lines, depth=1))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = rendered.lines[min(mark.line, len(rendered.lines) - 1)] if mark else 0
+        line = lines.at(mark) if mark else 0
         raise DocumentError(line, f"is not valid YAML: {_without_values(error.problem)}") from error
     except yaml.YAMLError as error:
         raise DocumentError(0, "is not valid YAML: it holds a character that YAML does not allow") from error
@@ -93,14 +109,14 @@ def parse(source: str, environ: Mapping[str, str]) -> dict[str, Entry]:
             loader.dispose()
 
 
-def _refuse_repeated(node: yaml.MappingNode, lines: tuple[int, ...], depth: int) -> None:
+def _refuse_repeated(node: yaml.MappingNode, lines: _Lines, depth: int) -> None:
     """YAML wants keys to be unique; PyYAML lets the last one win, and nobody sees that the first does nothing.
 
     Runs before anything is merged, since what ``<<`` brings may be repeated, and to a fixed *depth*: aliases multiply.
     """
     first: dict[str, int] = {}
     for key_node, value_node in node.value:
-        line = lines[key_node.start_mark.line]
+        line = lines.at(key_node.start_mark)
         if isinstance(key_node, yaml.ScalarNode) and key_node.value != "<<":
             key = key_node.value.removeprefix(":")
             if key in first:
@@ -110,9 +126,7 @@ def _refuse_repeated(node: yaml.MappingNode, lines: tuple[int, ...], depth: int)
             _refuse_repeated(value_node, lines, depth - 1)
 
 
-def _entries(
-    loader: _Loader, node: yaml.MappingNode, lines: tuple[int, ...], depth: int
-) -> Iterator[tuple[str, Entry]]:
+def _entries(loader: _Loader, node: yaml.MappingNode, lines: _Lines, depth: int) -> Iterator[tuple[str, Entry]]:
     loader.flatten_mapping(node)  # resolves << and puts what it merges first: what is written here wins
     for key_node, value_node in node.value:
         key = str(loader.construct_object(key_node, deep=True))
@@ -120,7 +134,7 @@ def _entries(
         inner = None
         if depth and isinstance(value_node, yaml.MappingNode):
             inner = dict(_entries(loader, value_node, lines, depth - 1))
-        yield key, Entry(value, lines[key_node.start_mark.line], inner)
+        yield key, Entry(value, lines.at(key_node.start_mark), inner)
 
 
 def _without_values(problem: str | None) -> str:

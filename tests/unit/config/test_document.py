@@ -60,3 +60,13 @@ def test_a_key_may_repeat_what_a_merge_brings() -> None:
     entries = parse("base: &base {a: 1, b: 2}\nproduction:\n  <<: *base\n  a: 3\n", {})
 
     assert entries["production"].value == {"a": 3, "b": 2}
+
+
+@pytest.mark.parametrize("end", ["\r", "\x85", "\u2028", "\u2029"])
+def test_what_only_yaml_takes_for_the_end_of_a_line_does_not_move_the_lines(end: str) -> None:
+    with pytest.raises(DocumentError, match="must hold 'key: value' lines") as caught:
+        parse(f"{end}{end}0", {})
+    assert caught.value.line == 1
+
+    entries = parse(f"# a{end}# b{end}# c\nqueues: [a]\n", {})
+    assert entries["queues"].line == 2
