@@ -122,7 +122,10 @@ class Link:
         *lines, rest = self._in.split(b"\n")
         self._in = bytearray(rest)
         for line in lines:
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except RecursionError:
+                raise ValueError("a message too deep to read") from None
             if not isinstance(message, dict) or not isinstance(message.get("op"), str):
                 raise ValueError("not a message")  # noqa: TRY004  the text is wrong, not a type of ours
             count = message.pop("fds", 0)

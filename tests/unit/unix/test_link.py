@@ -66,7 +66,9 @@ def test_the_death_of_the_peer_is_the_end_after_its_last_words(ends: tuple[Link,
     ends[0].send("hello?")  # to the dead, nothing happens
 
 
-@pytest.mark.parametrize("line", [b"[1]\n", b"{}\n", b"\xff\n", b'{"op":"x","fds":3}\n', b'{"op":"x","fds":"a"}\n'])
+@pytest.mark.parametrize(
+    "line", [b"[1]\n", b"{}\n", b"\xff\n", b'{"op":"x","fds":3}\n', b'{"op":"x","fds":"a"}\n', b"[" * 100_000 + b"\n"]
+)
 def test_what_is_no_message_is_an_error(line: bytes) -> None:
     left, right = pair()
     link = Link(right, blocking=False)
