@@ -11,7 +11,7 @@ from typing import Any
 
 from jobsup.config.load import Draft, Loaded, Setting, Stray
 from jobsup.config.model import QUARANTINE, masked
-from jobsup.config.problem import Problem, error, warning
+from jobsup.config.problem import Problem, error, shown, warning
 from jobsup.config.queues import unusual
 from jobsup.config.schema import CAPSULE_KEYS, KEYS, MEANT, SIDEKIQ_ONLY, is_path
 
@@ -85,10 +85,10 @@ def _stray(stray: Stray) -> Problem | None:
     if stray.key in SIDEKIQ_ONLY:
         return None
     if meant := _meant(stray.key, KEYS):
-        return error(stray.origin, f"unknown key {stray.key!r}; did you mean {meant!r}?")
+        return error(stray.origin, f"unknown key {shown(stray.key)}; did you mean {meant!r}?")
     if stray.section:
         return None
-    return warning(stray.origin, f"unknown key {stray.key!r} is not used")
+    return warning(stray.origin, f"unknown key {shown(stray.key)} is not used")
 
 
 def _meant(key: str, known: Sequence[str] | dict[str, Any]) -> str | None:
@@ -106,7 +106,7 @@ def _capsule_keys(draft: Draft) -> Iterator[Problem]:
             if key not in CAPSULE_KEYS:
                 meant = _meant(key, CAPSULE_KEYS)
                 hint = f"did you mean {meant!r}?" if meant else "known: queues, concurrency"
-                yield error(setting.origin, f"unknown key {key!r} in the capsule {capsule!r}; {hint}")
+                yield error(setting.origin, f"unknown key {shown(key)} in the capsule {shown(capsule)}; {hint}")
 
 
 def _queues(profile: Checked) -> Iterator[Problem]:
@@ -117,11 +117,11 @@ def _queues(profile: Checked) -> Iterator[Problem]:
     seen = Counter(name for queues in lists.values() for name, _weight in queues)
     for name, capsules in seen.items():
         if name.endswith(QUARANTINE):
-            yield error(origin, f"the queue {name!r} would be a quarantine, which jobsup keeps itself; rename it")
+            yield error(origin, f"the queue {shown(name)} would be a quarantine, which jobsup keeps itself; rename it")
         if unusual(name):
-            yield warning(origin, f"the queue name {name!r} has other characters than letters, digits and _ . : -")
+            yield warning(origin, f"the queue name {shown(name)} has other characters than letters, digits and _ . : -")
         if capsules > 1:
-            yield warning(origin, f"the queue {name!r} is in {capsules} capsules: its jobs share their threads")
+            yield warning(origin, f"the queue {shown(name)} is in {capsules} capsules: its jobs share their threads")
 
 
 def _requirements(profile: Checked, exists: Callable[[str], bool]) -> Iterator[Problem]:

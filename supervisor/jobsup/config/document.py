@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from jobsup.config import erb
+from jobsup.config.problem import shown
 
 MAX_BYTES = 1_000_000
 """A configuration file larger than this is a mistake (a log, a device)."""
@@ -120,7 +121,7 @@ def _refuse_repeated(node: yaml.MappingNode, lines: _Lines, depth: int) -> None:
         if isinstance(key_node, yaml.ScalarNode) and key_node.value != "<<":
             key = key_node.value.removeprefix(":")
             if key in first:
-                raise DocumentError(line, f"the key {key!r} stands on line {first[key]} already; keep one of them")
+                raise DocumentError(line, f"the key {shown(key)} stands on line {first[key]} already; keep one of them")
             first[key] = line
         if depth and isinstance(value_node, yaml.MappingNode):
             _refuse_repeated(value_node, lines, depth - 1)

@@ -1,7 +1,8 @@
 """One thing that is wrong with a configuration."""
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,14 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.where}: {self.message}" if self.where else self.message
+
+
+def shown(value: Any) -> str:
+    """*value* as a message quotes it: what stands in a file may be as long as the file."""
+    text = repr(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return "not finite"
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def error(where: str, message: str) -> Problem:

@@ -1,11 +1,11 @@
 """The keys of a profile: how each is read, its default, whether it may be shown."""
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jobsup.config.problem import shown
 from jobsup.config.queues import queues
 from jobsup.config.redis_url import fault
 
@@ -22,7 +22,7 @@ def whole(least: int, most: int = _MOST) -> Reader:
     def read(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             above = f" and at most {most}" if isinstance(value, int) and value > most else ""
-            raise ValueError(f"must be a whole number of at least {least}{above}, is {_shown(value)}")
+            raise ValueError(f"must be a whole number of at least {least}{above}, is {shown(value)}")
         return value
 
     return read
@@ -30,7 +30,7 @@ def whole(least: int, most: int = _MOST) -> Reader:
 
 def seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST:
-        raise ValueError(f"must be a number of seconds above 0, is {_shown(value)}")
+        raise ValueError(f"must be a number of seconds above 0, is {shown(value)}")
     return float(value)
 
 
@@ -46,13 +46,13 @@ def processes(value: Any) -> int | str:
 
 def boolean(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise ValueError(f"must be true or false, is {_shown(value)}")
+        raise ValueError(f"must be true or false, is {shown(value)}")
     return value
 
 
 def text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"must be a text, is {_shown(value)}")
+        raise ValueError(f"must be a text, is {shown(value)}")
     return str(value)
 
 
@@ -62,14 +62,14 @@ def texts(value: Any) -> tuple[str, ...]:
 
 def name(value: Any) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_.-]{1,64}", read := text(value)):
-        raise ValueError(f"must be 1 to 64 letters, digits, '_', '.' or '-', is {_shown(value)}")
+        raise ValueError(f"must be 1 to 64 letters, digits, '_', '.' or '-', is {shown(value)}")
     return read
 
 
 def required(value: Any) -> tuple[str, ...]:
     for item in (read := texts(value)):
         if not is_path(item) and not all(part.isidentifier() for part in item.split(".")):
-            raise ValueError(f"must name modules (app.jobs) or paths (app/jobs.py), is {_shown(item)}")
+            raise ValueError(f"must name modules (app.jobs) or paths (app/jobs.py), is {shown(item)}")
     return read
 
 
@@ -84,7 +84,7 @@ def variables(value: Any) -> dict[str, str]:
         raise ValueError("must be a mapping of names to strings")
     for key, item in value.items():
         if not isinstance(key, str) or not key or "=" in key or "\0" in key:
-            raise ValueError(f"must have variable names as keys, has {_shown(key)}")
+            raise ValueError(f"must have variable names as keys, has {shown(key)}")
         if not isinstance(item, str) or "\0" in item:
             raise ValueError(f"must hold strings; put quotes around the value of {key}")
     return dict(value)
@@ -92,7 +92,7 @@ def variables(value: Any) -> dict[str, str]:
 
 def wire(value: Any) -> int:
     if isinstance(value, bool) or value not in (6, 7, 8):
-        raise ValueError(f"must be 6, 7 or 8 (a generation of Sidekiq), is {_shown(value)}")
+        raise ValueError(f"must be 6, 7 or 8 (a generation of Sidekiq), is {shown(value)}")
     return int(value)
 
 
@@ -118,13 +118,6 @@ def _capsule(capsule: str, given: dict[str, Any]) -> dict[str, Any]:
             except ValueError as wrong:
                 raise ValueError(f"has in {capsule!r} wrong {key}: it {wrong}") from None
     return read
-
-
-def _shown(value: Any) -> str:
-    shown = repr(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return "not finite"
-    return shown if len(shown) <= 60 else shown[:57] + "..."
 
 
 @dataclass(frozen=True, slots=True)

@@ -338,3 +338,12 @@ def test_jobs_have_no_limits_unless_the_profile_sets_them(write: Write, director
 
     assert (limited.time_limit, limited.max_interruptions) == (90.0, 0)
     assert (free.time_limit, free.max_interruptions) == (None, None)
+
+
+def test_a_key_as_long_as_the_file_is_named_in_short(write: Write, directory: str) -> None:
+    path = write("c.yml", "x" * 1000 + ": 1\n")
+
+    (problem,) = resolve(Flags(config=(path,), require=("app",)), {}, directory).problems
+
+    assert len(str(problem)) < 200
+    assert "xxx... is not used" in str(problem)
