@@ -29,6 +29,18 @@ def burn():
     note("start", "burn")
     re.match("(a+)+$", "a" * 64 + "b")
 
+@job(time_limit=2)
+def limited():
+    note("start", "limited")
+    re.match("(a+)+$", "a" * 64 + "b")
+
+@job
+def neighbour(n):
+    note("start", n)
+    for _ in range(10):
+        time.sleep(0.2)
+    note("end", n)
+
 @job
 def hold():
     if os.path.exists("held"):
@@ -92,6 +104,24 @@ def test_a_worker_whose_main_thread_is_held_for_ever_is_killed_with_its_stacks_i
     [death] = app.status()["deaths"]
     assert "by jobsup (its main thread had not got on for" in death["verdict"]
     assert "it ran hold abc for" in death["verdict"]
+
+
+def test_a_job_that_holds_the_lock_beyond_its_limit_has_failed_and_its_neighbours_are_no_suspects(
+    app: Jobsup, r: redis.Redis
+) -> None:
+    app.jobs(STUCK)
+    app.profile("main", kill_after=1)
+    app.start()
+    push(r, "neighbour", 1)
+    eventually(lambda: app.started() == ["1"])
+    push(r, "limited", jid="abc")
+
+    eventually(lambda: r.zcard("retry") == 1, within=45)
+    assert b"TimeLimitExceeded" in r.zrange("retry", 0, -1)[0]
+    eventually(lambda: "1" in app.ended(), within=10)
+    assert "a job held the interpreter's lock beyond its time limit" in app.log()
+    assert r.keys("jobsup:crashes:*") == []
+    assert "process of its own" not in app.log()
 
 
 def test_nobody_is_killed_for_the_time_in_which_nobody_ran(app: Jobsup, r: redis.Redis) -> None:

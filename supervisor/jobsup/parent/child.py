@@ -63,6 +63,16 @@ class Child:
     def identity(self) -> Identity:
         return f"{hostname()}:{self.pid}:{self.nonce}"
 
+    @property
+    def crashed(self) -> bool:
+        """Whether its end, now that it has ended, says something about what it ran.
+
+        Not when it was asked to go, nor when we killed it for a job beyond its time limit: that one is known.
+        """
+        now = clock.monotonic()
+        timed_out = any(0 < job.limit <= now for job in self.slot.running())
+        return not self.leaving and not (self.killed and timed_out)
+
     def happened(self, event: Event) -> None:
         self.stage = after(self.stage, event)
 

@@ -271,7 +271,7 @@ class Crew:
         if not child.link.closed:
             self._receive(child)  # its last words
         now = clock.monotonic()
-        suspects = 0 if child.leaving else len(child.slot.running())
+        suspects = len(child.slot.running()) if child.crashed else 0
         verdict = self._judge(child, ended, now)
         self._on_end(child, ended, verdict)  # before all else: its jobs wait for nothing but this
         self._remove(child)

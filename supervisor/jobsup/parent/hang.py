@@ -5,10 +5,12 @@ process is doing, and a second one some seconds later whether that went on:
 
 =================================  ==============================================================================
 it burns CPU                       one call holds the interpreter's lock: a job's fault, not the process's.  Said
-                                   once, with its stacks; killed when the job's hard time limit has passed
+                                   once, with its stacks
 it is stopped, or waits for a disk nobody is late who cannot run.  Said once
 it does neither                    its main thread is dead or waits for ever: stacks, then SIGKILL
 =================================  ==============================================================================
+
+Beyond a job's hard time limit nothing is asked: the worker would have left by itself, could it run.
 
 A job that blocks while the main thread ticks is nobody's business but its time limit's.
 """
@@ -30,6 +32,8 @@ from jobsup.typedefs import JSON
 from jobsup.unix import pidfd
 from jobsup.unix.process import Activity, activity
 
+_MISSED = 3.0
+"""Seconds without a tick after which a worker does not enforce its jobs' limits any more."""
 LATE = 10.0
 """Seconds without a tick after which a worker is looked at: ten times what it needs."""
 EVERY = 5.0
@@ -88,7 +92,10 @@ class Watch:
         if now < self.deadline:
             return
         self.deadline = now + EVERY
-        late = [child for child in self._crew if self._is_late(child, now)]
+        for child in self._crew:
+            if self._is_late(child, now, _MISSED) and any(0 < job.limit <= now for job in child.slot.running()):
+                self._crew.kill_hung(child, "a job held the interpreter's lock beyond its time limit")
+        late = [child for child in self._crew if self._is_late(child, now, LATE)]
         for nonce in self._seen.keys() - {child.nonce for child in late}:
             self._forget(nonce)
         doomed = [child for child in late if self._judge(child, now)]
@@ -97,11 +104,12 @@ class Watch:
             mine = [child for child in doomed if child.profile.name == pool]
             most = math.ceil(sum(child.profile.name == pool for child in self._crew) / 10)
             for child in mine[:most]:
-                self._crew.kill_hung(child, self._reason(child, now))
+                reason = f"its main thread had not got on for {self._age(child, now):.0f}s"
+                self._crew.kill_hung(child, reason)
 
-    def _is_late(self, child: Child, now: float) -> bool:
+    def _is_late(self, child: Child, now: float, seconds: float) -> bool:
         # Who boots or leaves has a deadline of its own.
-        return child.stage in (Stage.READY, Stage.QUIET) and self._age(child, now) >= LATE
+        return child.stage in (Stage.READY, Stage.QUIET) and self._age(child, now) >= seconds
 
     def _age(self, child: Child, now: float) -> float:
         return now - child.slot.read().main_tick / 1e9
@@ -119,23 +127,16 @@ class Watch:
         if state not in (State.LATE, self._said.get(child.nonce)):
             self._said[child.nonce] = state
             self._say(child, state, now)
-        if state is State.STARVED:
-            return any(0 < job.limit <= now for job in child.slot.running())
         return state is State.DEAD
 
     def _say(self, child: Child, state: State, now: float) -> None:
         meaning = {
             State.STOPPED: "its process is stopped or waits for a disk, so it is not late",
-            State.STARVED: "one call holds the interpreter's lock and burns CPU; it is left alone until a time limit",
+            State.STARVED: "one call holds the interpreter's lock and burns CPU; it is left alone",
             State.DEAD: "its main thread does nothing at all",
         }[state]
         facts = {"child": child.name, "pid": child.pid, "seconds": self._age(child, now), "meaning": meaning}
         self._events.emit("child.late", **facts, stacks=child.slot.stacks() or "(no stacks)")
-
-    def _reason(self, child: Child, now: float) -> str:
-        if self._said.get(child.nonce) is State.STARVED:
-            return "a job held the interpreter's lock beyond its time limit"
-        return f"its main thread had not got on for {self._age(child, now):.0f}s"
 
     def _forget(self, nonce: str) -> None:
         del self._seen[nonce]

@@ -74,7 +74,7 @@ class Housekeeping:
         facts: dict[str, Any] = {
             "identity": child.identity,
             "pool": child.profile.name,
-            "cause": "left" if child.leaving else "crash",
+            "cause": "crash" if child.crashed else "left",
             "isolated": child.profile.isolated,
             "running": [_facts(job) for job in running],
             "verdict": str(verdict),
