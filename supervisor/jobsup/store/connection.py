@@ -21,7 +21,7 @@ Client: TypeAlias = redis.Redis
 
 _UNNAMED: dict[str, Any] = (
     {"driver_info": None}
-    if "driver_info" in inspect.signature(redis.Connection).parameters
+    if "driver_info" in inspect.signature(redis.Redis).parameters
     else {"lib_name": None, "lib_version": None}
 )
 """redis-py would look its own version up among the installed packages for every connection, which takes longer than all
