@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from conftest import eventually, required
+from conftest import eventually
 from harness import Jobsup, push
 from jobsup.api.deaths import last_deaths
 
@@ -94,9 +94,11 @@ def small(tmp_path: Path) -> Iterator[Path]:
     root = Path("/sys/fs/cgroup")
     first = (root / "memory").is_dir()
     group = root / ("memory" if first else "") / f"jobsup-test-{os.getpid()}"
-    required(os.geteuid() == 0 and os.access(group.parent, os.W_OK), "a memory control group")
-    group.mkdir()
-    (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(300_000_000))
+    try:
+        group.mkdir()
+        (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(300_000_000))
+    except OSError as error:  # a container without the right to do so: nothing that can be installed
+        pytest.skip(f"no memory control group can be made here: {error}")
     yield group
     eventually(lambda: not (group / "cgroup.procs").read_text().split())
     group.rmdir()
