@@ -72,9 +72,11 @@ def socket_path(directory: str) -> str:
 def _directory(link: Link) -> str | None:
     while not link.closed:
         select.select([link.fileno()], [], [])
-        for message, _fds in link.receive():
-            if message["op"] == "start":
-                return str(message["config"]["embedded"])
+        said = {message["op"]: message for message, _fds in link.receive()}
+        if "stop" in said:
+            return None  # in the same breath as "start": nobody would say it again
+        if "start" in said:
+            return str(said["start"]["config"]["embedded"])
     return None
 
 

@@ -35,9 +35,10 @@ def run(link_fd: int) -> int:
     wakeup = Wakeup(signal.SIGTERM, signal.SIGINT)
     proctitle.set_title(proctitle.keeper())
     link = Link.from_fd(link_fd, blocking=True)
-    start = _next_message(link)
-    if start is None:
+    messages = _first_messages(link)
+    if not messages:
         return Exit.OK
+    start, *later = messages
     config = Config.load(start["config"])
     events = Events()
     events.subscribe(Logger("keeper", form=config.log_format, level="debug" if config.verbose else "info"))
@@ -59,14 +60,18 @@ def run(link_fd: int) -> int:
     except RedisRefused as error:
         events.emit("redis.lost", error=str(error))
         return Exit.UNAVAILABLE
+    # Who died while we were being started was told of in the same breath.
+    for message in later:
+        keeper.hear(message)
     return keeper.run()
 
 
-def _next_message(link: Link) -> Message | None:
-    while not link.closed:
-        for message, _fds in link.receive():
-            return message
-    return None
+def _first_messages(link: Link) -> list[Message]:
+    """Waits; empty when the parent is gone."""
+    messages: list[Message] = []
+    while not messages and not link.closed:
+        messages = [message for message, _fds in link.receive()]
+    return messages
 
 
 class Keeper:
@@ -103,6 +108,15 @@ class Keeper:
             self._configure(config)
         except RedisRefused as error:  # a file that the URL names is gone; the new workers say so too
             self._events.emit("redis.warning", sentence=f"The keeper goes on with its old settings: {error}")
+
+    def hear(self, message: Message) -> None:
+        """Take note of what the parent says."""
+        if message["op"] == "ended":
+            self._ended.append(message)
+        elif message["op"] == "config":
+            self._reconfigure(Config.load(message["config"]))
+        elif message["op"] == "stop":
+            self._stopping = True
 
     def run(self) -> int:
         while not self._stopping:
@@ -159,12 +173,7 @@ class Keeper:
         if self._link.fileno() not in readable:
             return
         for message, _fds in self._link.receive():
-            if message["op"] == "ended":
-                self._ended.append(message)
-            elif message["op"] == "config":
-                self._reconfigure(Config.load(message["config"]))
-            elif message["op"] == "stop":
-                self._stopping = True
+            self.hear(message)
         # Without a parent nobody tells us of deaths; the leases and the next start take care of them.
         self._stopping = self._stopping or self._link.closed
 
