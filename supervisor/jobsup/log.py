@@ -1,14 +1,13 @@
 """Every sentence that an operator can read in the log lives in the table below.
 
 A record is one line on standard error.  It is written only when the descriptor takes it at once: a full
-pipe or a log reader that went away must never stop supervision or a job.
+pipe, a full disk, or a log reader that went away must never stop supervision or a job.
 """
 
-import contextlib
 import json
 import os
 import select
-import sys
+import stat
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeAlias
@@ -18,10 +17,15 @@ Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 _ORDER: dict[Level, int] = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 SENTENCES: dict[str, tuple[Level, str]] = {
+    "log.lost": ("warning", "{lines} lines of this process are missing above: the log had no room for them"),
     # parent
     "parent.started": ("info", "jobsup {version} started: {pools}"),
     "parent.ready": ("info", "All {workers} workers are ready after {seconds:.2f}s"),
     "parent.signal": ("info", "Received {signal}: {meaning}"),
+    "parent.crashed": (
+        "error",
+        "jobsup itself failed; all processes finish what they run, and leave:\n{traceback}",
+    ),
     "parent.stopped": ("info", "Stopped after {seconds:.1f}s, exit code {code} ({reason})"),
     "start.refused": ("error", "{sentence}"),
     "stop.begun": ("info", "Stopping: jobs may finish within {seconds:.1f}s"),
@@ -107,8 +111,54 @@ def printable(text: str) -> str:
     return text.translate(_CONTROL)
 
 
+class StandardError:
+    """Takes lines without ever waiting for whoever reads them.  Any thread may write."""
+
+    def __init__(self, fd: int = 2) -> None:
+        self._fd = _without_waiting(fd)
+        self._torn = False
+
+    def write(self, line: bytes) -> bool:
+        """False when *line* was not taken, or only its beginning."""
+        if self._torn:
+            line = b"\n" + line
+        # A pipe that polls writable takes PIPE_BUF bytes without blocking; longer lines go in such pieces.
+        taken = 0
+        try:
+            while taken < len(line) and self._has_room():
+                taken += os.write(self._fd, line[taken : taken + select.PIPE_BUF])
+        except OSError:
+            pass  # EPIPE, ENOSPC, EIO: nobody reads, or nobody can keep it
+        if taken:
+            self._torn = taken < len(line)
+        return taken == len(line)
+
+    def _has_room(self) -> bool:
+        poll = select.poll()
+        poll.register(self._fd, select.POLLOUT)
+        return bool(poll.poll(0))
+
+
+def _without_waiting(fd: int) -> int:
+    """What *fd* writes to, opened once more in non-blocking mode; *fd* itself where that cannot be done.
+
+    The mode belongs to the open file, not to the descriptor: set on *fd* it would be that of every process that
+    shares it, of the shell too.  Without it two processes that see the last room in a pipe both write, and one waits.
+    """
+    try:
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+            return os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        pass
+    return fd
+
+
 class Logger:
-    """Subscribes to ``Events`` and writes one line per event; a line that nobody takes is dropped."""
+    """Subscribes to ``Events`` and writes one line per event.
+
+    A line that nobody takes is dropped; the next one that is taken follows a line that says how many were.
+    """
 
     def __init__(
         self,
@@ -116,18 +166,27 @@ class Logger:
         *,
         form: Literal["text", "json"] = "text",
         level: Level = "info",
-        write: Callable[[bytes], None] | None = None,
+        write: Callable[[bytes], bool] | None = None,
     ) -> None:
+        """*write* gets one line and returns whether it was taken."""
         self.role = role
         self._json = form == "json"
         self._threshold = _ORDER[level]
-        self._write = write or self._to_stderr
+        self._write = write or StandardError().write
         self._pid = os.getpid()
+        self._lost = 0
 
     def __call__(self, name: str, facts: dict[str, Any]) -> None:
-        level = SENTENCES[name][0]
-        if _ORDER[level] < self._threshold:
+        if _ORDER[SENTENCES[name][0]] < self._threshold:
             return
+        lost = self._lost
+        if lost and self._write(self._line("log.lost", {"lines": lost})):
+            self._lost -= lost
+        if self._lost or not self._write(self._line(name, facts)):
+            self._lost += 1
+
+    def _line(self, name: str, facts: dict[str, Any]) -> bytes:
+        level = SENTENCES[name][0]
         now = time.time()
         text = sentence(name, facts)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
@@ -136,14 +195,4 @@ class Logger:
             line = json.dumps(record | {"msg": text, "ctx": facts}, default=str)
         else:
             line = f"{stamp} {level.upper():7} {self.role} pid={self._pid} {text}"
-        self._write(line.encode("utf-8", "replace") + b"\n")
-
-    def _to_stderr(self, line: bytes) -> None:
-        # A pipe that polls writable takes PIPE_BUF bytes without blocking; longer lines go in such pieces.
-        # Non-blocking mode is no choice: it would belong to every process that shares the descriptor.
-        with contextlib.suppress(OSError, ValueError):  # EPIPE, EIO, closed: nobody reads, nothing to tell
-            fd = sys.stderr.fileno()
-            for start in range(0, len(line), select.PIPE_BUF):
-                if not select.select([], [fd], [], 0)[1]:
-                    return
-                os.write(fd, line[start : start + select.PIPE_BUF])
+        return line.encode("utf-8", "replace") + b"\n"

@@ -408,5 +408,5 @@ def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMA
         return supervisor.run()
     except Exception:  # noqa: BLE001
         # A bug of ours.  Everybody sees EOF now, drains and leaves; who restarts us learns that it was no stop.
-        traceback.print_exc()
+        events.emit("parent.crashed", traceback=traceback.format_exc())
         return Exit.SOFTWARE

@@ -22,6 +22,7 @@ from jobsup import clock
 from jobsup.config.model import Config, Profile
 from jobsup.errors import explained
 from jobsup.exits import Exit
+from jobsup.log import Logger
 from jobsup.unix import fork, process, proctitle
 from jobsup.unix.link import Link, Message
 from jobsup.unix.slot import Slot
@@ -107,7 +108,9 @@ class Template:
             nonce, generation = message["nonce"], message["generation"]
             code = self._run_worker(link, slot, self._config, profile, nonce, generation, self._loaded)
         except BaseException:  # noqa: BLE001  the process ends here, whatever it was
-            traceback.print_exc()
+            Logger(message["profile"], form=self._config.log_format)(
+                "worker.crashed", {"traceback": traceback.format_exc()}
+            )
         finally:
             # Not sys.exit: handlers that the application registered in the template are the template's.
             with contextlib.suppress(OSError, ValueError):  # nobody reads, or the job closed it

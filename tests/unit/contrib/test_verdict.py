@@ -95,7 +95,12 @@ def test_a_failure_is_told_in_sentences_and_never_floods() -> None:
 
 def test_the_sentence_of_the_keeper_is_understood() -> None:
     lines: list[bytes] = []
-    logger = Logger("keeper", write=lines.append)
+
+    def write(line: bytes) -> bool:
+        lines.append(line)
+        return True
+
+    logger = Logger("keeper", write=write)
     logger("keeper.gave_back", {"jobs": 4, "identity": "host:11:ab", "seconds": 0.002})
     logger("keeper.gave_back", {"jobs": 5, "identity": "host:12:cd", "seconds": 0.002})
     found = given_back(b"".join(lines).decode(), "host:12:cd")
