@@ -71,6 +71,8 @@ class Jobsup:
     def __init__(self, directory: Path, server: Server | None, jobs: str = LEDGER_JOBS) -> None:
         self.directory = directory
         self.server = server
+        self.url = ""
+        """Of Redis, where it is another than the server's own."""
         self.ledger = directory / "ledger"
         self.ctl_path = directory / "ctl.sock"
         self.log_path = directory / "log"
@@ -93,8 +95,8 @@ class Jobsup:
         command = [*wrapper, sys.executable, "-m", "jobsup", "--ctl", str(self.ctl_path)]
         for name in self.profiles:
             command += ["-C", f"{name}.yml"]
-        if self.server:
-            command += ["--redis", self.server.url]
+        if self.url or self.server:
+            command += ["--redis", self.url or self.server.url]
         env = {**os.environ, "LEDGER": str(self.ledger), **self.environ}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

@@ -135,7 +135,27 @@ _lines = st.builds(
 profiles = st.lists(_lines | _scraps | text, max_size=12).map("".join)
 """Configuration files, from nearly right to anything."""
 
-_URL = ["redis", "rediss", "unix", "http", "://", ":", "/", "@", "?", "&", "=", "#", "[", "]", "::1", "h", "6379", "-1"]
+_URL = [
+    "redis",
+    "rediss",
+    "+sentinel",
+    "unix",
+    "http",
+    "://",
+    ":",
+    "/",
+    "@",
+    "?",
+    "&",
+    "=",
+    "#",
+    "[",
+    "]",
+    "::1",
+    "h",
+    "6379",
+    "-1",
+]
 _MORE_URL = ["99999", "hunter2", "%zz", "%40", "ssl_ca_certs", "db", "password=hunter2", "\u2100", " ", "\n", ""]
 urls = st.lists(st.sampled_from(_URL + _MORE_URL) | st.text(max_size=5), max_size=10).map("".join)
 """Redis URLs, from nearly right to anything."""

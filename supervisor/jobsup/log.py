@@ -53,6 +53,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "job.poison": ("error", "{klass} {jid} is dead: it killed its process {kills} times within 72 hours"),
     "redis.lost": ("error", "Redis is away: {error}; waiting for it"),
     "redis.found": ("info", "Redis is back after {seconds:.1f}s"),
+    "redis.primary": ("info", "The Sentinels name {address} as the primary"),
     "redis.warning": ("warning", "{sentence}"),
     "embedded.ended": ("error", "The embedded server ended with code {code}"),
     # worker

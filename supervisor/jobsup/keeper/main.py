@@ -16,7 +16,7 @@ from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
 from jobsup.payload import limits_of
 from jobsup.store import server
-from jobsup.store.connection import connect
+from jobsup.store.connection import connect, primary
 from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
 from jobsup.unix.wakeup import Wakeup
@@ -95,12 +95,13 @@ class Keeper:
         self._sweep_at = 0.0
         self._schedule_at = 0.0
         self._away_since: float | None = None
+        self._primary: str | None = None
         self._stopping = False
 
     def _configure(self, config: Config) -> None:
-        client = connect(config.redis_url)
-        self._recovery = Recovery(client, self._events, config.profiles)
-        self._scheduler = Scheduler(client, config.profiles[0].wire, limits_of(config.profiles))
+        self._client = connect(config.redis_url)
+        self._recovery = Recovery(self._client, self._events, config.profiles)
+        self._scheduler = Scheduler(self._client, config.profiles[0].wire, limits_of(config.profiles))
         self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
 
     def _reconfigure(self, config: Config) -> None:
@@ -123,6 +124,7 @@ class Keeper:
             try:
                 self._work()
                 self._found()
+                self._tell_primary()
                 timeout = max(0.0, min(self._sweep_at, self._schedule_at) - monotonic())
             except (RedisUnavailable, RedisRefused) as error:
                 self._lost(error)
@@ -189,3 +191,10 @@ class Keeper:
             self._away_since = None
             self._events.emit("redis.found", seconds=seconds)
             self._link.send("found_redis", seconds=seconds)
+
+    def _tell_primary(self) -> None:
+        """For who reads the log: which of the servers it is, at the start and after each failover."""
+        address = primary(self._client)
+        if address != self._primary:
+            self._primary = address
+            self._events.emit("redis.primary", address=address)

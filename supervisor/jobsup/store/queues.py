@@ -11,7 +11,7 @@ from jobsup.store.connection import errors_translated
 Redis: TypeAlias = redis.Redis
 """A client, as ``store.connection.connect`` makes it: the type's name for code that must not import redis."""
 
-_MOVED = ("READONLY", "NOREPLICAS", "UNBLOCKED")
+_MOVED = ("NOREPLICAS", "UNBLOCKED")
 """Replies of a server that has lost its role.  It has done nothing of what was asked."""
 
 
@@ -55,7 +55,7 @@ def _worth_once_more(error: redis.RedisError) -> bool:
     """Not a timeout: who waits for a page has waited long enough, and the server may well have taken the job."""
     if isinstance(error, redis.ConnectionError):
         return not isinstance(error, redis.AuthenticationError | redis.exceptions.AuthorizationError)
-    return isinstance(error, redis.ReadOnlyError) or str(error).startswith(_MOVED)
+    return str(error).startswith(_MOVED)
 
 
 def _execute(client: Redis, commands: Callable[[redis.client.Pipeline], object]) -> None:

@@ -73,6 +73,13 @@ def test_a_credential_that_cannot_be_read_is_said_and_not_passed_over(tmp_path: 
         ("redis://h?decode_responses=1", "does not exist"),
         ("redis://h?ssl_ca_certs=hunter2", "has ssl_ca_certs, which needs TLS: begin it with rediss://"),
         ("rediss://h?ssl_cert_reqs=hunter2", "other than required, optional or none"),
+        ("redis+sentinel://:hunter2@a,b", "must be like redis\\+sentinel://host:26379,host:26379/mymaster/0"),
+        ("redis+sentinel://:hunter2@a,b:hunter2/m", "must be like"),
+        ("redis+sentinel://:hunter2@a,,b/m", "must be like"),
+        ("redis+sentinel://:hunter2@a/m/hunter2", "must be like"),
+        ("redis+sentinel://a/m?ssl_ca_certs=hunter2", "needs TLS: begin it with rediss\\+sentinel://"),
+        ("redis+sentinel://a/m?hunter2=1", "does not exist; known: .*sentinel_username, sentinel_password"),
+        ("redis://a/0?sentinel_password=hunter2", "needs Sentinels: begin it with redis\\+sentinel://"),
     ],
 )
 def test_what_is_wrong_with_a_url_is_said_without_a_value_of_it(url: str, words: str) -> None:
@@ -90,6 +97,8 @@ def test_what_is_wrong_with_a_url_is_said_without_a_value_of_it(url: str, words:
         "unix:///s.sock?db=1",
         "rediss://h?ssl_ca_certs=/ca.pem&ssl_check_hostname=false",
         "redis://[::1]/",
+        "redis+sentinel://a:1,b/mymaster",
+        "rediss+sentinel://u:p@[::1]:1,a,[::2]/mymaster/3?ssl_ca_certs=/ca.pem&sentinel_password=x",
     ],
 )
 def test_nothing_is_wrong_with_a_right_url(url: str) -> None:
@@ -101,3 +110,28 @@ def test_the_same_server_is_told_apart_from_the_way_to_get_in() -> None:
 
     assert old == redis_url.server("rediss://c:d@h:1/0?ssl_ca_certs=y")
     assert len({old, *map(redis_url.server, ("rediss://h:1/1", "redis://h:1/0", "rediss://h:1/0?db=2"))}) == 4
+
+
+def test_a_url_names_the_sentinels_and_what_to_do_with_the_primary_they_name() -> None:
+    found = redis_url.sentinels(
+        "rediss+sentinel://u:p%40@a:1,[::1],c/my%20master/2?sentinel_username=v&sentinel_password=q%26&ssl_ca_certs=x"
+    )
+
+    assert found == redis_url.Sentinels(
+        hosts=(("a", 1), ("::1", 26379), ("c", 26379)),
+        primary="my master",
+        node="rediss://u:p%40@primary/2?ssl_ca_certs=x",
+        username="v",
+        password="q&",
+    )
+    assert "p%40" not in repr(found)
+    assert "q&" not in repr(found)
+    assert redis_url.sentinels("redis://a/0") is None
+
+
+def test_other_passwords_lead_to_the_same_primary_another_name_does_not() -> None:
+    old = redis_url.server("redis+sentinel://:a@h,i/m/0?sentinel_password=b")
+
+    assert old == redis_url.server("redis+sentinel://:c@h,i/m/0?sentinel_password=d")
+    assert old != redis_url.server("redis+sentinel://:a@h,i/n/0")
+    assert old != redis_url.server("redis+sentinel://:a@h,j/m/0")
