@@ -21,8 +21,9 @@ class Inflictor:
     """Nothing here waits: what lasts is ended by ``tick``.
 
     1. inflict  begin a planned fault; False when there is nothing to do it to right now
-    2. tick     end what has lasted long enough
-    3. idle     whether nothing lasts any more
+    2. stop     ask the supervisor to leave, as a fault of its own
+    3. tick     end what has lasted long enough
+    4. idle     whether nothing lasts any more
     """
 
     def __init__(self, server: Server, proxy: Proxy, jobsup: Jobsup, seed: int) -> None:
@@ -43,14 +44,17 @@ class Inflictor:
         elif not self._jobsup.ready:
             return False
         elif where == "stop":
-            self._note(fault, self._workers())
-            self._jobsup.stop()
+            self.stop()
         elif where == "reload":
-            self._note(fault, self._workers())
+            self._note(fault, self._jobsup.workers())
             self._jobsup.parent.send_signal(1)
         else:
             return self._process(fault, where, what)
         return True
+
+    def stop(self) -> None:
+        self._note(Planned(0, "stop"), self._jobsup.workers())
+        self._jobsup.stop()
 
     def tick(self) -> None:
         now = time.monotonic()
@@ -70,9 +74,6 @@ class Inflictor:
     def _note(self, fault: Planned, pids: frozenset[int] = frozenset()) -> None:
         now = time.time()
         self.done.append(Fault(fault.kind, now, now + fault.seconds, pids))
-
-    def _workers(self) -> frozenset[int]:
-        return frozenset(worker.pid for worker in self._jobsup.processes("worker"))
 
     def _network(self, fault: Planned, what: str) -> None:
         self._note(fault)
@@ -99,11 +100,17 @@ class Inflictor:
         if not found:
             return False
         target = self._draw.choice(found)
-        hit = self._workers() if fault.kind == "parent.kill" else frozenset({target.pid} if role == "worker" else ())
+        hit = (
+            self._jobsup.workers()
+            if fault.kind == "parent.kill"
+            else frozenset({target.pid} if role == "worker" else ())
+        )
         try:
             if what == "kill":
                 begun = time.time()
                 target.kill()
+                if role == "parent":
+                    hit |= self._jobsup.orphans()
                 # It takes its time to make sure of the pid: the process may have begun another job meanwhile.
                 self.done.append(Fault(fault.kind, begun, time.time(), hit))
                 if role == "parent":

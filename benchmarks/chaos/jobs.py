@@ -6,15 +6,27 @@ that is killed has written a line wholly or not at all.
 
 import os
 import time
+from collections.abc import Iterable
 
-from jobsup import Job
+from jobsup import IterableJob, Job
 
 _DIRECTORY = os.environ.get("CHAOS_DIRECTORY", ".")
 _LEDGER = os.open(os.path.join(_DIRECTORY, "ledger"), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
-def note(what: str, number: int) -> None:
-    os.write(_LEDGER, f"{what} {number} {os.getpid()} {time.time():.6f}\n".encode())
+_ITEM_TAKES = 0.05
+"""Seconds."""
+
+
+def note(what: str, number: int, *facts: int) -> None:
+    more = "".join(f" {fact}" for fact in facts)
+    os.write(_LEDGER, f"{what} {number} {os.getpid()} {time.time():.6f}{more}\n".encode())
+
+
+def work(seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.01)  # in pieces: an interruption can only act between them
 
 
 class Instant(Job, queue="bulk"):
@@ -26,9 +38,7 @@ class Instant(Job, queue="bulk"):
 class Slow(Job):
     def perform(self, number: int, seconds: float) -> None:
         note("start", number)
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            time.sleep(0.01)  # in pieces: an interruption can only act between them
+        work(seconds)
         note("end", number)
 
 
@@ -48,3 +58,27 @@ class Flaky(Job, retry=5):
             return
         note("fail", number)
         raise RuntimeError("fails once, as planned")
+
+
+class Steps(IterableJob):
+    """Notes each item when it is done; one run may do a part of them."""
+
+    def build_enumerator(self, number: int, count: int, cursor: int | None) -> Iterable[tuple[int, int]] | None:
+        note("start", number)
+        return self.sequence_enumerator(range(count), cursor=cursor)
+
+    def each_iteration(self, item: int, number: int, count: int) -> None:
+        work(_ITEM_TAKES)
+        note("item", number, item)
+        if item == count - 1:
+            note("end", number)
+
+
+class Patient(Job):
+    """Runs until it may go: what a stop finds running is then no accident."""
+
+    def perform(self, number: int) -> None:
+        note("start", number)
+        while not os.path.exists(os.path.join(_DIRECTORY, "go")):
+            work(0.05)
+        note("end", number)

@@ -17,8 +17,17 @@ class Run:
     failed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an iterable job, done by process *pid*.  Unix seconds."""
+
+    index: int
+    pid: int
+    at: float
+
+
 class Ledger:
-    """The runs of every job, in the order of their starts.
+    """The runs of every job in the order of their starts, and the items of iterable jobs in the order of their ends.
 
     1. note     take in lines
     2. follow   take in what a file has got since
@@ -26,12 +35,16 @@ class Ledger:
 
     def __init__(self) -> None:
         self.runs: dict[int, list[Run]] = {}
+        self.items: dict[int, list[Item]] = {}
         self.ended: set[int] = set()
         self._offset = 0
 
     def note(self, lines: Iterable[str]) -> None:
         for line in lines:
-            what, number, pid, at = line.split()
+            what, number, pid, at, *facts = line.split()
+            if what == "item":
+                self.items.setdefault(int(number), []).append(Item(int(facts[0]), int(pid), float(at)))
+                continue
             runs = self.runs.setdefault(int(number), [])
             if what == "start":
                 runs.append(Run(int(pid), float(at)))

@@ -21,6 +21,8 @@ READY_WITHIN = 60.0
 """Seconds after which a start that is neither ready nor refused is a failure of the run."""
 TIMEOUT = 3.0
 """The pool's drain: longer than the longest job, so that a deploy alone interrupts none."""
+THREADS = 4
+"""Of each worker."""
 EXPECTED = {
     0: "stopped",
     10: "stopped, unfinished jobs given back",
@@ -120,7 +122,7 @@ class Jobsup:
         self.starts = 0
         self.exits: Counter[int] = Counter()
         self.descriptors_at_start = 0
-        profile = {"processes": processes, "concurrency": 4, "queues": [["default", 2], ["bulk", 1]]}
+        profile = {"processes": processes, "concurrency": THREADS, "queues": [["default", 2], ["bulk", 1]]}
         profile |= {"require": os.path.join(HERE, "jobs.py"), "timeout": TIMEOUT, "kill_after": 2}
         profile |= {"average_scheduled_poll_interval": 0.5}
         with open(os.path.join(directory, "main.yml"), "w") as file:
@@ -175,16 +177,35 @@ class Jobsup:
         self.parent.terminate()
 
     def processes(self, role: str) -> list[psutil.Process]:
-        """Children of *role*: worker, keeper or template; or the parent."""
+        """Children of *role*: worker, isolated (for suspects), keeper or template; or the parent."""
         if role == "parent":
             return [self.parent]
-        mark = {"worker": " main [", "keeper": " keeper", "template": " template "}[role]
+        mark = {"worker": " main [", "isolated": " main.quarantine [", "keeper": " keeper", "template": " template "}[
+            role
+        ]
         found = []
         for child in self.parent.children():
             with contextlib.suppress(psutil.Error):
                 if mark in " ".join(child.cmdline()):
                     found.append(child)
         return found
+
+    def workers(self) -> frozenset[int]:
+        """The pids of all that run jobs."""
+        return frozenset(child.pid for role in ("worker", "isolated") for child in self.processes(role))
+
+    def orphans(self) -> frozenset[int]:
+        """The pids of all workers that live, whoever their parent is."""
+        found = set()
+        for process in left_in(self._directory):
+            with contextlib.suppress(psutil.Error):
+                if " main" in " ".join(process.cmdline()):
+                    found.add(process.pid)
+        return frozenset(found)
+
+    def log(self) -> list[str]:
+        with open(self._log, encoding="utf-8", errors="replace") as file:
+            return [line for line in file if " parent " in line]
 
     def zombies(self) -> int:
         return sum(child.status() == psutil.STATUS_ZOMBIE for child in self.parent.children())

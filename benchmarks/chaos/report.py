@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import redis
@@ -16,6 +18,24 @@ LISTED = 20
 
 def counted(faults: Sequence[Fault]) -> dict[str, int]:
     return dict(sorted(Counter(fault.kind for fault in faults).items()))
+
+
+def reloaded_late(lines: Iterable[str]) -> list[Fault]:
+    """The workers of an old generation that became ready while a reload was under way, from the parents' log.
+
+    They were replacements for crashed ones, and the reload drains them, but nobody had seen them when it was asked for.
+    """
+    faults = []
+    reloads: dict[str, tuple[int, float]] = {}
+    for line in lines:
+        parent = line.split("pid=", 1)[-1].split(" ", 1)[0]
+        if found := re.search(r"Reloading: generation (\d+)", line):
+            reloads[parent] = int(found[1]), datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+        elif found := re.search(r"is ready \(pid (\d+), generation (\d+)\)", line):
+            generation, at = reloads.get(parent, (0, 0.0))
+            if int(found[2]) < generation:
+                faults.append(Fault("reload", at, at, frozenset({int(found[1])})))
+    return faults
 
 
 def exits(codes: Mapping[int, int]) -> dict[str, int]:
@@ -33,7 +53,17 @@ def judged(verdict: Verdict) -> dict[str, Any]:
                 for number, run, again in verdict.unexplained[:LISTED]
             ],
         },
+        "items": {
+            "lost": len(verdict.lost_items),
+            "done_again": verdict.items_again,
+            "unexplained": len(verdict.unexplained_items),
+            "first": [
+                {"job": number, "index": first.index, "pids": [first.pid, again.pid], "at": [first.at, again.at]}
+                for number, first, again in verdict.unexplained_items[:LISTED]
+            ],
+        },
         "recovery_seconds": {kind: percentiles(values) for kind, values in sorted(verdict.latencies.items())},
+        "recovery_seconds_alone": {kind: percentiles(values) for kind, values in sorted(verdict.alone.items())},
     }
 
 
@@ -57,6 +87,7 @@ def leftovers(client: redis.Redis) -> dict[str, int]:
         "owners": len(owners - swept),
         "process_records": int(client.scard("processes")),
         "work_hashes": sum(1 for _ in client.scan_iter("*:work", 1000)),
+        "iteration_states": sum(1 for _ in client.scan_iter("it-*", 1000)),
     }
 
 
@@ -67,6 +98,14 @@ def failures(result: Mapping[str, Any]) -> list[str]:
         found.append(f"{result['lost']['count']} lost")
     if result["ran_again"]["unexplained"]:
         found.append(f"{result['ran_again']['unexplained']} unexplained second runs")
+    if result["items"]["lost"]:
+        found.append(f"{result['items']['lost']} items lost")
+    if result["items"]["unexplained"]:
+        found.append(f"{result['items']['unexplained']} items done again without a reason")
+    if result["given_back"]["behind"]:
+        found.append(f"{len(result['given_back']['behind'])} given back behind what never ran")
+    if not result["given_back"]["jobs"]:
+        found.append("the last stop but one gave nothing back")
     if result["quiet_after"] is None:
         found.append("it did not become quiet")
     for name, left in result["leftovers"].items():
@@ -92,11 +131,18 @@ def text(result: Mapping[str, Any]) -> str:
         f"lost         {result['lost']['count']} {result['lost']['first'] or ''}",
         f"ran again    {sum(again['explained'].values())} explained {again['explained']}, {again['unexplained']} not",
         *(f"             {one}" for one in again["first"]),
+        f"items        {result['items']}",
+        f"given back   {result['given_back']}",
         f"quiet after  {result['quiet_after']} s",
         "recovery     seconds from the fault to the next start of each job it hit; after an outage, to the next start",
         *(
             f"             {kind:20} n={of['n']:<6} p50 {of['p50']:8.3f}  p99 {of['p99']:8.3f}  max {of['max']:8.3f}"
             for kind, of in result["recovery_seconds"].items()
+        ),
+        "             the same, of faults near which nothing else was done",
+        *(
+            f"             {kind:20} n={of['n']:<6} p50 {of['p50']:8.3f}  p99 {of['p99']:8.3f}  max {of['max']:8.3f}"
+            for kind, of in result["recovery_seconds_alone"].items()
         ),
         f"leftovers    {result['leftovers']}",
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +11,14 @@ from typing import Any
 from benchmarks.chaos import ledger, report
 from benchmarks.chaos.inflict import Inflictor
 from benchmarks.chaos.plan import plan
-from benchmarks.chaos.processes import TIMEOUT, Jobsup, Proxy, Server, left_in
-from benchmarks.chaos.verdict import judge
+from benchmarks.chaos.processes import THREADS, TIMEOUT, Jobsup, Proxy, Server, left_in
+from benchmarks.chaos.verdict import judge, order
 
 PROGRESS_EVERY = 2.0
 QUIET_WITHIN = 120.0
 """Seconds after the last fault in which everything must have ended: several leases."""
+BEHIND = 16
+"""Jobs that wait behind those that are given back."""
 GONE_WITHIN = 30.0
 """Seconds after the clean stop in which the orphans of killed parents must have left."""
 
@@ -52,11 +56,14 @@ class Scenario:
         quiet = self._until(self._quiescent, QUIET_WITHIN)
         # Nobody counts on the very moment: a template of the generation before may still be leaving.
         self._until(lambda: self._jobsup.ready and self._calm(), 20)
+        given_back = self._give_back()
+        self._until(lambda: self._jobsup.ready and self._calm(), 20)
         descriptors = {"at_start": self._jobsup.descriptors_at_start, "at_end": self._jobsup.parent.num_fds()}
         zombies = self._jobsup.zombies()
         code = self._stop()
         self._until(lambda: not left_in(self._directory), GONE_WITHIN)
-        verdict = judge(self._load.acknowledged, self._ledger.runs, self._inflictor.done, TIMEOUT)
+        faults = self._inflictor.done + report.reloaded_late(self._jobsup.log())
+        verdict = judge(self._load.acknowledged, self._load.repeated, self._load.items, self._ledger, faults, TIMEOUT)
         return {
             "asked": self._facts,
             "took": round(time.monotonic() - self._begun, 1),
@@ -66,6 +73,7 @@ class Scenario:
             "faults": report.counted(self._inflictor.done),
             "supervisor": {"starts": self._jobsup.starts, "exits": report.exits(self._jobsup.exits), "last": code},
             **report.judged(verdict),
+            "given_back": given_back,
             "leftovers": report.leftovers(self._server.client)
             | {"processes": len(left_in(self._directory)), "zombies": zombies, "descriptors": descriptors},
         }
@@ -92,7 +100,7 @@ class Scenario:
         self._ledger.follow(self._path)
         self._load.ended = len(self._ledger.ended)
         if self._jobsup.ready:
-            self._workers |= frozenset(worker.pid for worker in self._jobsup.processes("worker"))
+            self._workers |= self._jobsup.workers()
         print(
             f"{elapsed:6.1f}s  pushed {len(self._load.acknowledged)}  ended {self._load.ended}"
             f"  faults {self._planned - len(self._plan)} of {self._planned}  starts {self._jobsup.starts}"
@@ -112,6 +120,27 @@ class Scenario:
     def _quiescent(self) -> bool:
         self._ledger.follow(self._path)
         return self._ledger.ended.issuperset(self._load.acknowledged) and report.settled(self._server.client)
+
+    def _give_back(self) -> dict[str, Any]:
+        """Stop while every thread runs a job that does not end, and look at what lies in the queue then."""
+        busy = self._processes * THREADS
+        first = self._load.push_patient(busy + BEHIND)
+        self._until(lambda: self._taken(first) >= busy, 30)
+        self._inflictor.stop()
+        self._jobsup.resting = True
+        self._until(lambda: not self._jobsup.running, 30)
+        self._ledger.follow(self._path)
+        taken = {number: runs[-1].pid for number, runs in self._ledger.runs.items() if number >= first}
+        waiting = [json.loads(raw)["args"][0] for raw in reversed(self._server.client.lrange("queue:default", 0, -1))]
+        with open(os.path.join(self._directory, "go"), "w"):
+            self._jobsup.resting = False
+        self._until(self._quiescent, QUIET_WITHIN)
+        found = order(waiting, taken)
+        return {"jobs": len(taken.keys() & set(waiting)), "behind": found.behind, "swapped": found.swapped}
+
+    def _taken(self, first: int) -> int:
+        self._ledger.follow(self._path)
+        return sum(number >= first for number in self._ledger.runs)
 
     def _calm(self) -> bool:
         return len(self._jobsup.processes("worker")) == self._processes and len(self._jobsup.processes("template")) == 1

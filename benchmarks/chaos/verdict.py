@@ -9,6 +9,10 @@ bugs, so an explanation has to be as narrow as the promise:
 - whatever asks the process to leave (TERM, a stop, a reload, the death of its parent, its pool given up) explains a
   run that did not end, ended beyond the drain's deadline, or ended when the outcome could not be recorded;
 - an outage explains nothing by itself: settling is repeated and fenced.  It makes the exposure of a run longer.
+  Only a push whose connection was lost may have been sent twice, and explains one run more.
+
+Of an iterable job every item must have been done.  An item done twice must be explained too, and more narrowly: being
+asked to leave explains none, as the place is kept then, unless an outage hindered that.
 """
 
 from __future__ import annotations
@@ -16,11 +20,11 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from benchmarks.chaos.ledger import Run
+from benchmarks.chaos.ledger import Item, Ledger, Run
 
 SETTLED_WITHIN = 1.0
 """Seconds after its end in which the outcome of a run is in Redis, when nothing hinders it."""
@@ -30,6 +34,9 @@ LEASE_AT_LEAST = 9.0
 """Seconds that a lease lasts at any moment: 15 s after the last beat, and beats are 5 s apart."""
 LEAVING = 40.0
 """Seconds in which a process that was asked to leave, perhaps after its replacement is ready, has left."""
+
+NEAR = 5.0
+"""Seconds after which a fault has no more part in how soon a job starts again: replacements are ready, queues short."""
 
 ASKED_TO_LEAVE = {"worker.term", "stop", "reload", "parent.kill", "pool.given_up"}
 
@@ -51,36 +58,116 @@ class Fault:
 
 @dataclass
 class Verdict:
-    """*unexplained*: (job, its earlier run, when it started again); *latencies*: seconds, by kind of fault."""
+    """*unexplained*: (job, its earlier run, when it started again); *latencies*: seconds, by kind of fault.
+
+    *alone* are the latencies of the faults near which nothing else was done.
+    """
 
     lost: list[int] = field(default_factory=list)
+    lost_items: list[tuple[int, int]] = field(default_factory=list)
+    items_again: int = 0
+    unexplained_items: list[tuple[int, Item, Item]] = field(default_factory=list)
     reruns: Counter[str] = field(default_factory=Counter)
     unexplained: list[tuple[int, Run, float]] = field(default_factory=list)
     latencies: dict[str, list[float]] = field(default_factory=dict)
+    alone: dict[str, list[float]] = field(default_factory=dict)
 
 
 def judge(
-    acknowledged: Iterable[int], runs: Mapping[int, Sequence[Run]], faults: Sequence[Fault], timeout: float
+    acknowledged: Iterable[int],
+    repeated: Set[int],
+    items: Mapping[int, int],
+    ledger: Ledger,
+    faults: Sequence[Fault],
+    timeout: float,
 ) -> Verdict:
     """Judge a run whose pool drains within *timeout* seconds.
 
-    *acknowledged* are the jobs whose push was confirmed: each must have ended.
+    *acknowledged* are the jobs whose push was confirmed: each must have ended.  *repeated* are those whose push may
+    have been sent twice.  *items* is how many items the iterable ones have.
     """
+    runs = ledger.runs
     verdict = Verdict()
     verdict.lost = [n for n in acknowledged if not any(run.end and not run.failed for run in runs.get(n, ()))]
+    twice = set(repeated)
     for number, run, again in superseded(runs):
         fault = explain(run, again, faults, timeout)
+        if fault is None and number in twice:
+            twice.remove(number)
+            verdict.reruns["push.repeated"] += 1
+            continue
         if fault is None:
             verdict.unexplained.append((number, run, again))
             continue
         verdict.reruns[fault.kind] += 1
         verdict.latencies.setdefault(fault.kind, []).append(again - fault.at)
+        if not any(near(other, fault, again) for other in faults if other is not fault):
+            verdict.alone.setdefault(fault.kind, []).append(again - fault.at)
     starts = sorted(run.start for those in runs.values() for run in those)
     for fault in faults:
         first = bisect_left(starts, fault.until)
         if fault.outage and first < len(starts):
             verdict.latencies.setdefault(fault.kind, []).append(starts[first] - fault.until)
+    judge_items(verdict, items, ledger, faults)
     return verdict
+
+
+def judge_items(verdict: Verdict, items: Mapping[int, int], ledger: Ledger, faults: Sequence[Fault]) -> None:
+    for number, count in items.items():
+        done: dict[int, Item] = {}
+        for item in ledger.items.get(number, ()):
+            if item.index in done:
+                verdict.items_again += 1
+                if not explains_item(done[item.index], item, ledger.runs[number], faults):
+                    verdict.unexplained_items.append((number, done[item.index], item))
+            done[item.index] = item
+        if number in ledger.ended:
+            verdict.lost_items += [(number, index) for index in range(count) if index not in done]
+
+
+def explains_item(first: Item, again: Item, runs: Sequence[Run], faults: Sequence[Fault]) -> bool:
+    """Whether something was done because of which the place behind item *first* need not have been kept."""
+    run = next(run for run in reversed(runs) if run.pid == first.pid and run.start <= first.at)
+    _, hindered = exposure(run, again.at, faults)
+    for fault in faults:
+        if fault.at > again.at or fault.until < run.start:
+            continue
+        if fault.kind == "worker.kill" and first.pid in fault.pids:
+            return True
+        # Of two processes that hold the job for a while, either may be the one that was taken for dead.
+        if frozen_too_long(fault, faults) and fault.pids & {first.pid, again.pid}:
+            return True
+        if fault.kind in ASKED_TO_LEAVE and hindered and first.pid in fault.pids:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """*behind*: jobs that were given back behind one that never ran, which is wrong.  *swapped*: jobs that lie behind a
+    younger one of the same process; threads that a stop interrupts end, and give back, at their own moments.
+    """
+
+    behind: list[int]
+    swapped: int
+
+
+def order(waiting: Sequence[int], taken: Mapping[int, int]) -> Order:
+    """What a stop gave back: *waiting* are the jobs in the queue, the next one first; *taken* says which process had
+    taken a job.
+    """
+    behind, swapped, fresh = [], 0, False
+    newest: dict[int, int] = {}
+    for number in waiting:
+        process = taken.get(number)
+        if process is None:
+            fresh = True
+            continue
+        if fresh:
+            behind.append(number)
+        swapped += number < newest.get(process, number)
+        newest[process] = max(number, newest.get(process, number))
+    return Order(behind, swapped)
 
 
 def superseded(runs: Mapping[int, Sequence[Run]]) -> Iterator[tuple[int, Run, float]]:
@@ -100,7 +187,7 @@ def explain(run: Run, again: float, faults: Sequence[Fault], timeout: float) -> 
         if fault.kind == "worker.kill" and fault.until >= run.start:
             return fault
         if fault.kind.startswith("worker.freeze") and fault.until >= run.start:
-            if fault.until - fault.at >= LEASE_AT_LEAST:
+            if frozen_too_long(fault, faults):
                 return fault
         elif (
             fault.kind in ASKED_TO_LEAVE
@@ -109,6 +196,22 @@ def explain(run: Run, again: float, faults: Sequence[Fault], timeout: float) -> 
         ):
             return fault
     return None
+
+
+def frozen_too_long(fault: Fault, faults: Sequence[Fault]) -> bool:
+    """Whether a freeze, with the outages that met it, kept its process from Redis for as long as a lease lasts."""
+    if not fault.kind.startswith("worker.freeze"):
+        return False
+    begun, ended = fault.at, fault.until
+    for other in sorted(faults, key=lambda other: other.at):
+        if other.outage and other.at <= ended and other.until + BACK_WITHIN >= begun:
+            begun, ended = min(begun, other.at), max(ended, other.until)
+    return ended - begun >= LEASE_AT_LEAST
+
+
+def near(other: Fault, fault: Fault, again: float) -> bool:
+    """Whether *other* may have had a part in how soon what *fault* hit began *again*."""
+    return other.at <= again and other.until + NEAR >= fault.at
 
 
 def exposure(run: Run, again: float, faults: Sequence[Fault]) -> tuple[float, bool]:

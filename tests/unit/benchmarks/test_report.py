@@ -5,11 +5,14 @@ from __future__ import annotations
 import copy
 
 import pytest
-from benchmarks.chaos.report import exits, failures
+from benchmarks.chaos.report import exits, failures, reloaded_late
+from benchmarks.chaos.verdict import Fault
 
 GOOD = {
     "lost": {"count": 0},
     "ran_again": {"unexplained": 0},
+    "items": {"lost": 0, "unexplained": 0},
+    "given_back": {"jobs": 24, "behind": [], "swapped": 3},
     "quiet_after": 3.0,
     "leftovers": {
         "in_flight": 0,
@@ -31,6 +34,10 @@ def test_a_run_without_loss_surprise_or_leftover_has_not_failed():
     [
         (("lost", "count"), 1, "1 lost"),
         (("ran_again", "unexplained"), 2, "2 unexplained second runs"),
+        (("items", "lost"), 2, "2 items lost"),
+        (("items", "unexplained"), 1, "1 items done again without a reason"),
+        (("given_back", "behind"), [7], "1 given back behind what never ran"),
+        (("given_back", "jobs"), 0, "the last stop but one gave nothing back"),
         (("quiet_after",), None, "it did not become quiet"),
         (("leftovers", "in_flight"), 3, "3 in_flight left"),
         (("leftovers", "zombies"), 1, "1 zombies left"),
@@ -47,3 +54,14 @@ def test_a_run_has_failed_by_any_of(where, value, said):
         place = place[key]
     place[last] = value
     assert failures(result) == [said]
+
+
+def test_a_worker_that_became_ready_in_an_old_generation_during_a_reload_was_reloaded_too():
+    lines = [
+        "2026-01-01T00:00:00.000Z INFO    parent pid=7 Worker main is ready (pid 10, generation 1) after 0.1s",
+        "2026-01-01T00:00:01.000Z INFO    parent pid=7 Reloading: generation 2",
+        "2026-01-01T00:00:01.100Z INFO    parent pid=7 Worker main is ready (pid 11, generation 1) after 0.1s",
+        "2026-01-01T00:00:01.200Z INFO    parent pid=7 Worker main is ready (pid 12, generation 2) after 0.1s",
+        "2026-01-01T00:00:02.000Z INFO    parent pid=8 Worker main is ready (pid 13, generation 1) after 0.1s",
+    ]
+    assert reloaded_late(lines) == [Fault("reload", 1767225601.0, 1767225601.0, frozenset({11}))]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from benchmarks.chaos.ledger import Run
-from benchmarks.chaos.verdict import Fault, judge, percentiles
+from benchmarks.chaos import verdict as rules
+from benchmarks.chaos.ledger import Item, Ledger, Run
+from benchmarks.chaos.verdict import Fault, Order, Verdict, order, percentiles
 
 PID = 100
 TIMEOUT = 3.0
@@ -16,6 +17,18 @@ def fault(kind: str, at: float, until: float | None = None, pid: int = PID) -> F
 
 def outage(at: float, until: float) -> Fault:
     return Fault("server.kill", at, until)
+
+
+def judge(
+    acknowledged: list[int],
+    runs: dict[int, list[Run]],
+    faults: list[Fault],
+    timeout: float,
+    repeated: set[int] | None = None,
+) -> Verdict:
+    ledger = Ledger()
+    ledger.runs = runs
+    return rules.judge(acknowledged, repeated or set(), {}, ledger, faults, timeout)
 
 
 def explained(first: Run, again: float, *faults: Fault) -> bool:
@@ -104,3 +117,70 @@ def test_after_an_outage_latency_counts_from_its_end_to_the_next_start_of_any_jo
 
 def test_percentiles_are_values_that_were_measured():
     assert percentiles([3.0, 1.0, 2.0]) == {"n": 3, "p50": 2.0, "p99": 3.0, "max": 3.0}
+
+
+def test_a_short_freeze_that_meets_an_outage_explains_a_lease_that_ran_out_and_neither_does_alone():
+    frozen, away = fault("worker.freeze", 10.5, 15.0), outage(14.0, 22.0)
+    assert explained(Run(PID, 10.0), 26.0, frozen, away)
+    assert not explained(Run(PID, 10.0), 26.0, frozen)
+    assert not explained(Run(PID, 10.0), 26.0, away)
+
+
+def test_how_soon_is_told_apart_for_faults_that_nothing_else_came_near():
+    runs = {1: [Run(PID, 10.0), Run(200, 11.0, 11.1)], 2: [Run(101, 30.0), Run(200, 31.0, 31.1)]}
+    faults = [fault("worker.kill", 10.5), Fault("keeper.kill", 8.0, 8.0), fault("worker.kill", 30.5, pid=101)]
+    verdict = judge([1, 2], runs, faults, TIMEOUT)
+    assert verdict.latencies["worker.kill"] == [0.5, 0.5]
+    assert verdict.alone["worker.kill"] == [0.5]
+
+
+def test_a_push_that_may_have_been_sent_twice_explains_one_run_more_and_no_third():
+    runs = [Run(PID, 10.0, 10.1), Run(PID, 10.2, 10.3)]
+    assert not judge([1], {1: runs}, [], TIMEOUT, repeated={1}).unexplained
+    assert judge([1], {1: [*runs, Run(PID, 10.4, 10.5)]}, [], TIMEOUT, repeated={1}).reruns == {"push.repeated": 1}
+
+
+# -- items of iterable jobs
+
+
+def items(done: list[Item], runs: list[Run], *faults: Fault, count: int = 2) -> Verdict:
+    ledger = Ledger()
+    ledger.runs, ledger.items, ledger.ended = {1: runs}, {1: done}, {1}
+    return rules.judge([1], set(), {1: count}, ledger, faults, TIMEOUT)
+
+
+RUNS = [Run(PID, 10.0), Run(200, 11.0, 12.0)]
+
+
+def test_an_item_that_nobody_did_is_lost_though_its_job_ended():
+    verdict = items([Item(0, PID, 10.1), Item(2, 200, 11.1)], RUNS, fault("stop", 10.5), count=3)
+    assert verdict.lost_items == [(1, 1)]
+
+
+def test_an_item_done_again_after_a_kill_is_explained():
+    verdict = items([Item(0, PID, 10.1), Item(0, 200, 11.1), Item(1, 200, 11.2)], RUNS, fault("worker.kill", 10.5))
+    assert (verdict.items_again, verdict.unexplained_items) == (1, [])
+
+
+def test_an_item_done_again_after_a_stop_is_not_explained_as_the_place_is_kept_then():
+    done = [Item(0, PID, 10.1), Item(0, 200, 11.1), Item(1, 200, 11.2)]
+    assert items(done, RUNS, fault("stop", 10.5)).unexplained_items == [(1, done[0], done[1])]
+    assert not items(done, RUNS, fault("stop", 10.5), outage(10.4, 10.6)).unexplained_items
+
+
+def test_two_processes_that_hold_a_job_for_a_while_are_explained_by_the_freeze_of_either():
+    done = [Item(0, 200, 26.0), Item(0, PID, 26.5), Item(1, 200, 26.6)]
+    runs = [Run(PID, 10.0), Run(200, 25.9, 27.0)]
+    assert not items(done, runs, fault("worker.freeze_long", 10.5, 26.4)).unexplained_items
+    assert items(done, runs, fault("worker.freeze_long", 10.5, 26.4, pid=300)).unexplained_items
+
+
+# -- what a stop gives back
+
+
+def test_what_ran_goes_back_before_what_waits_and_swaps_within_a_process_are_counted():
+    assert order([3, 1, 2, 7, 8], {1: 100, 2: 200, 3: 100}) == Order(behind=[], swapped=1)
+
+
+def test_a_job_given_back_behind_one_that_never_ran_is_named():
+    assert order([1, 7, 2, 8], {1: 100, 2: 100}) == Order(behind=[2], swapped=0)
