@@ -41,9 +41,10 @@ def free_port() -> int:
 
 
 class Server:
-    """A Valkey that has written, and synced, a change before it acknowledges it."""
+    """A Valkey with an append-only file; with *fsync* "always" it has synced a change before it acknowledges it."""
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, fsync: str = "always") -> None:
+        self._fsync = fsync
         self._directory = directory
         self.port = free_port()
         self.client = redis.Redis(port=self.port, socket_timeout=5)
@@ -55,7 +56,7 @@ class Server:
             [
                 str(get_binary_path()),
                 *("--bind", "127.0.0.1", "--port", str(self.port), "--dir", self._directory, "--save", ""),
-                *("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"),
+                *("--appendonly", "yes", "--appendfsync", self._fsync, "--maxmemory-policy", "noeviction"),
                 *("--loglevel", "warning", "--logfile", os.path.join(self._directory, "valkey.log")),
             ],
             start_new_session=True,

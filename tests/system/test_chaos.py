@@ -1,4 +1,4 @@
-"""The chaos run in its short form."""
+"""The chaos run and the soak in their short forms."""
 
 from __future__ import annotations
 
@@ -29,3 +29,12 @@ def test_random_faults_for_a_quarter_of_a_minute_lose_nothing_and_repeat_nothing
     assert told["lost"]["count"] == 0
     assert told["ended"] >= 2000
     assert sum(told["faults"].values()) >= 10
+
+
+@pytest.mark.system
+def test_full_load_for_a_quarter_of_a_minute_leaves_memory_descriptors_and_threads_flat(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.25", "--json", str(tmp_path / "result.json")]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    told = json.loads((tmp_path / "result.json").read_text())
+    assert told["runs"]["counted"] == told["runs"]["expected"] > 1000
