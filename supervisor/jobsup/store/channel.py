@@ -47,9 +47,14 @@ class Channel:
             timeout: seconds, for a reply that may legitimately take longer than the socket's timeout.
         """
         with errors_translated():
-            if timeout is not None and not select.select([self.fileno()], [], [], timeout)[0]:
+            if timeout is not None and not self._readable(timeout):
                 raise redis.exceptions.TimeoutError(f"no reply within {timeout}s")
             return self._connection.read_response()
+
+    def _readable(self, timeout: float) -> bool:
+        poll = select.poll()  # unlike select it takes any descriptor, however many the application has open
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
     def call(self, *command: Any) -> Any:
         self.send(*command)

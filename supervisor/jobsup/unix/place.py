@@ -18,11 +18,14 @@ def start_of(pid: int) -> str:
     """When *pid* started, in clock ticks since boot (field 22 of proc(5) stat); "" if there is no such process.
 
     With the pid it names one process for ever: a recycled pid has another start.
+
+    Raises:
+        OSError: it cannot be told now, for want of a descriptor: whoever lives must not be taken for dead.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
     # A zombie holds nothing any more.
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

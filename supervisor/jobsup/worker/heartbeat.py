@@ -7,14 +7,12 @@ import threading
 import time
 from collections.abc import Callable
 
-import psutil
-
 from jobsup.clock import Deadline, boottime, wall
 from jobsup.config.model import Profile
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
 from jobsup.store import processes, scripts
 from jobsup.store.connection import Client
-from jobsup.unix import place
+from jobsup.unix import place, process
 from jobsup.worker.counters import Counters
 from jobsup.worker.lease import BEAT_EVERY, SECONDS, Lease, Outage
 from jobsup.worker.unit import UnitOfWork
@@ -47,6 +45,7 @@ class Heartbeat:
         abandoned: Callable[[], bool],
         on_signal: Callable[[str], None],
         on_registered: Callable[[], None],
+        on_crash: Callable[[BaseException], None],
     ) -> None:
         self._run = scripts.runner(client)
         self._identity = identity
@@ -58,8 +57,10 @@ class Heartbeat:
         self._abandoned = abandoned
         self._on_signal = on_signal
         self._on_registered = on_registered
+        self._on_crash = on_crash
+        # Now: later there may be no descriptor to look with, and a wrong answer would be taken for a dead process.
+        self._place, self._start = place.here(), place.start_of(os.getpid())
         self._info = processes.info(profile, identity=identity, hostname=hostname, pid=os.getpid(), started_at=wall())
-        self._process = psutil.Process()
         self._rtt_us = 0
         self._poked = threading.Event()
         self._leaving = False
@@ -91,10 +92,13 @@ class Heartbeat:
             return None  # the record expires, and the lease: whatever is left is given back then
 
     def _beat_forever(self) -> None:
-        while not self._leaving:
-            healthy = self._try()
-            self._poked.wait(BEAT_EVERY if healthy else _RETRY)
-            self._poked.clear()
+        try:
+            while not self._leaving:
+                healthy = self._try()
+                self._poked.wait(BEAT_EVERY if healthy else _RETRY)
+                self._poked.clear()
+        except BaseException as error:  # noqa: BLE001  without beats this process would only seem to work
+            self._on_crash(error)
 
     def _try(self) -> bool:
         epoch = self._lease.epoch
@@ -118,15 +122,14 @@ class Heartbeat:
 
     def _register(self) -> None:
         asked_at = boottime()
-        pid = os.getpid()
         processes.register(
             self._run,
             self._identity,
             lease=SECONDS,
             queues=self._profile.queues,
-            place=place.here(),
-            pid=pid,
-            start=place.start_of(pid),
+            place=self._place,
+            pid=os.getpid(),
+            start=self._start,
         )
         self._lease.confirmed(asked_at)
         self._on_registered()
@@ -141,7 +144,7 @@ class Heartbeat:
             beat=wall(),
             rtt_us=self._rtt_us,
             quiet=self.quiet,
-            rss=self._process.memory_info().rss // 1024,
+            rss=process.resident_bytes(os.getpid()) // 1024,
         )
         asked_at, begun = boottime(), time.perf_counter()
         signal = scripts.beat(

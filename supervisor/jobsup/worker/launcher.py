@@ -141,6 +141,7 @@ class Launcher:
             abandoned=lambda: all(m.fetcher.epoch == self._lease.epoch for m in self._managers),
             on_signal=self._ask,
             on_registered=self._ring_managers,
+            on_crash=self._crash,
         )
         self._quiet = False
         self._drain: Drain | None = None
@@ -165,9 +166,9 @@ class Launcher:
     def run(self) -> int:
         self._look()
         self._heartbeat.first()
+        self._heartbeat.start()  # first: should there be no thread for it, nothing has been taken yet
         for manager in self._managers:
             manager.start()
-        self._heartbeat.start()
         if not self._quiet:
             self._slot.set_state(slot.READY)
         self._link.send("ready", identity=self.identity)
