@@ -6,26 +6,21 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from jobsup import clock
 from jobsup.config.model import QUARANTINE
 from jobsup.exits import Exit
-from jobsup.parent import plan, restart
+from jobsup.parent import restart
 from jobsup.parent.child import Child
 from jobsup.parent.generation import Generation
 from jobsup.parent.helper import Helper
 from jobsup.parent.loop import Context
 from jobsup.parent.stages import Event, Stage
 from jobsup.parent.verdict import Verdict, sentence
-from jobsup.typedefs import JSON
 from jobsup.unix import link, oom
 from jobsup.unix.link import Link, Message
 from jobsup.unix.pidfd import Ended
 from jobsup.unix.slot import Slot
-
-Pools: TypeAlias = dict[str, tuple[int, Generation]]
-"""What is wanted: name -> size and generation."""
 
 _SPAWN_RETRY = 1.0
 _VERDICTS = 20
@@ -196,28 +191,6 @@ class Crew:
             if child.template is template and not child.pid:
                 self._remove(child)
 
-    def status(self, pools: Pools, now: float) -> list[JSON]:
-        """For ``ctl status``: every pool with its children."""
-        return [
-            {
-                "name": name,
-                "size": size,
-                "generation": generation.number,
-                "failed": self.pool(name).failed,
-                "crashes": self.pool(name).crashes.recent(now),
-                "children": [child.status(now) for child in self if child.profile.name == name],
-            }
-            for name, (size, generation) in self.wanted(pools).items()
-            if size or not _isolates(name, generation)
-        ]
-
-    def wanted(self, pools: Pools) -> Pools:
-        """*pools*, with as many workers for suspects as are wanted now."""
-        return {
-            name: (self.pool(name).suspects if _isolates(name, generation) else size, generation)
-            for name, (size, generation) in pools.items()
-        }
-
     def _receive(self, child: Child) -> None:
         try:
             messages = child.link.receive()
@@ -344,31 +317,3 @@ class Crew:
         if child.pidfd >= 0:
             self._context.loop.forget(child.pidfd)
         child.close()
-
-
-def _isolates(pool: str, generation: Generation) -> bool:
-    return pool in generation.profiles and generation.profiles[pool].isolated
-
-
-def view(crew: Crew, mode: plan.Mode, pools: Pools) -> plan.State:
-    """The state as the plan sees it."""
-    records = []
-    for name, (size, generation) in crew.wanted(pools).items():
-        record = crew.pool(name)
-        loaded = name in generation.profiles and generation.template(name).ready
-        records.append(plan.Pool(name, size, generation.number, loaded, record.holds, record.failed))
-    return plan.State(mode, tuple(records), tuple(child.view() for child in crew))
-
-
-def in_place(crew: Crew, pools: Pools) -> bool:
-    """Whether every pool has its workers READY, and none but those of its generation."""
-    staying = [child for child in crew if child.stage < Stage.DRAINING]
-    for name, (size, generation) in pools.items():
-        if _isolates(name, generation):
-            continue  # they come and go
-        mine = [child for child in staying if child.profile.name == name]
-        if any(child.generation is not generation for child in mine):
-            return False
-        if sum(child.stage is Stage.READY for child in mine) < size:
-            return False
-    return True

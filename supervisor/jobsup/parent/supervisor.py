@@ -12,19 +12,20 @@ from collections.abc import Callable, Mapping
 
 from jobsup import __version__, clock
 from jobsup.clock import FOREVER
-from jobsup.config.model import QUARANTINE, Config
+from jobsup.config.model import Config
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.log import Logger
 from jobsup.parent import hang, plan
 from jobsup.parent.child import Child
 from jobsup.parent.control import Control
-from jobsup.parent.crew import Crew, in_place, view
+from jobsup.parent.crew import Crew
 from jobsup.parent.generation import Generation
 from jobsup.parent.helper import Helper
 from jobsup.parent.housekeeping import SETTLE_WITHIN, Housekeeping
 from jobsup.parent.loop import Commands, Context, Loop
 from jobsup.parent.plan import Mode
+from jobsup.parent.pools import Pools
 from jobsup.parent.reload import Reloader
 from jobsup.typedefs import JSON
 from jobsup.unix import pidfd, process, proctitle
@@ -106,9 +107,10 @@ class Supervisor:
             return Generation(context, number, config, on_message=self._template_said, on_end=self._template_ended)
 
         first = make(1, config)
-        self._reloader = Reloader(context, make=make, switch=self._switch, settled=self._all_in_place, first=first)
-        self._pools: dict[str, tuple[int, Generation]] = {}
-        self._switch(first)
+        self._pools = Pools(self._crew, first)
+        self._reloader = Reloader(
+            context, make=make, switch=self._switch, settled=lambda: self._pools.in_place, first=first
+        )
         self._mode = Mode.RUNNING
         self._announced = False
         self._begun = clock.monotonic()
@@ -196,7 +198,7 @@ class Supervisor:
             "generation": self._reloader.current.number,
             "reload": self._reloader.status(),
             "redis": self._house.redis,
-            "pools": self._crew.status(self._pools, now),
+            "pools": self._pools.status(now),
             "deaths": [verdict.dump() for verdict in self._crew.verdicts],
             "helpers": [helper.status(now) for helper in helpers if not helper.gone],
         }
@@ -233,11 +235,7 @@ class Supervisor:
         self._stop("could not start", code)
 
     def _isolate(self, queues: dict[str, int]) -> None:
-        """Jobs lie in quarantines: whoever serves their queues has workers for them."""
-        for profile in self._reloader.current.config.profiles:
-            waiting = sum(queues.get(queue, 0) for queue in profile.queues)
-            if waiting:
-                self._crew.isolate(profile.name + QUARANTINE, min(waiting, profile.concurrency))
+        self._pools.isolate(queues, self._reloader.current)
 
     def _template_said(self, generation: Generation, template: Helper, message: Message, fds: list[int]) -> None:
         match message["op"]:
@@ -267,8 +265,7 @@ class Supervisor:
             self._reloader.fail(f"a worker of the new generation crashed: {ended}")
         elif child.permanent and not child.generation.proven and not self._announced:
             self._stop("the application could not be imported", Exit.SOFTWARE)
-        failed = set(self._crew.failed_pools())
-        if failed and failed >= {name for name, (size, _) in self._pools.items() if size}:
+        if self._pools.all_failed:
             self._stop("every pool was given up", Exit.POOL_FAILED)
 
     # what follows
@@ -276,9 +273,9 @@ class Supervisor:
     def _tick(self, now: float) -> None:
         self._tick_helpers(now)
         self._hung.tick(now)
-        for action in plan.plan(self._view(), now):
+        for action in plan.plan(self._pools.view(self._mode), now):
             self._act(action, now)
-        if self._mode is Mode.RUNNING and not self._announced and self._all_in_place():
+        if self._mode is Mode.RUNNING and not self._announced and self._pools.in_place:
             self._announced = True
             workers, seconds = len(self._crew), now - self._begun
             self._events.emit("parent.ready", workers=workers, seconds=seconds)
@@ -300,7 +297,7 @@ class Supervisor:
     def _act(self, action: plan.Action, now: float) -> None:
         match action:
             case plan.Spawn(pool):
-                self._crew.spawn(self._pools[pool][1], pool, now)
+                self._crew.spawn(self._pools.generation(pool), pool, now)
             case plan.Quiet(nonce):
                 self._crew.quiet(nonce)
             case plan.Drain(nonce):
@@ -353,25 +350,12 @@ class Supervisor:
         return Exit.OK
 
     def _switch(self, generation: Generation) -> None:
-        """Make *generation* the one that every pool is to have; pools it does not know shrink to nothing."""
-        self._pools = {
-            **dict.fromkeys(self._pools, (0, generation)),
-            # Those of the suspects first: their jobs have begun once already.
-            **{name: (0, generation) for name, profile in generation.profiles.items() if profile.isolated},
-            **{p.name: (p.processes, generation) for p in generation.config.profiles},
-        }
-        self._crew.forgive()
+        self._pools.switch(generation)
         self._house.configure(generation.config)
-
-    def _all_in_place(self) -> bool:
-        return in_place(self._crew, self._pools)
-
-    def _view(self) -> plan.State:
-        return view(self._crew, self._mode, self._pools)
 
     def _deadline(self, now: float) -> float:
         return min(
-            plan.next_deadline(self._view(), now),
+            plan.next_deadline(self._pools.view(self._mode), now),
             self._hung.deadline,
             self._guard.deadline if self._guard else FOREVER,
             self._house.deadline if self._guard_up else FOREVER,
