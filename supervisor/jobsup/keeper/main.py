@@ -15,7 +15,7 @@ from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
 from jobsup.payload import limits_of
-from jobsup.store import server
+from jobsup.store import scripts, server
 from jobsup.store.connection import connect, primary
 from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
@@ -39,6 +39,8 @@ def run(link_fd: int) -> int:
     if not messages:
         return Exit.OK
     start, *later = messages
+    # While their files are there and can be opened: after a deploy, or without a descriptor, they may not.
+    scripts.load()
     config = Config.load(start["config"])
     events = Events()
     events.subscribe(Logger("keeper", form=config.log_format, level="debug" if config.verbose else "info"))
