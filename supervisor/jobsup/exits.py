@@ -23,6 +23,8 @@ class Exit(IntEnum):
     """The application could not be imported, or jobsup itself failed."""
     POOL_FAILED = 71
     """A pool died too often and was given up."""
+    STARVED = 72
+    """Worker processes only: there was no thread or descriptor to begin with; another is tried in a second."""
     CANT_CREATE = 73
     """The control socket or the state directory cannot be used."""
     INTERRUPTED = 75

@@ -33,6 +33,8 @@ class PoolRecord:
     crashes: restart.History = field(default_factory=restart.History)
     holds: tuple[float, ...] = ()
     failed: bool = False
+    starved: bool = False
+    """The system had no process, thread or descriptor for its last worker, and that was said."""
     suspects: int = 0
     """Workers wanted for suspects: a crash asks for as many as jobs ran, and each leaves when there are none."""
 
@@ -103,9 +105,14 @@ class Crew:
     def spawn(self, generation: Generation, pool: str, now: float) -> None:
         profile, template = generation.profiles[pool], generation.template(pool)
         try:
-            ours, theirs = link.pair()
             slot = Slot.create(profile.concurrency)
         except OSError as error:  # no descriptor to spare
+            self._not_spawned(pool, error, now)
+            return
+        try:
+            ours, theirs = link.pair()
+        except OSError as error:
+            slot.close()
             self._not_spawned(pool, error, now)
             return
         # Its boot deadline counts from the request: a fork that never happens is late as well.
@@ -113,14 +120,18 @@ class Crew:
         child = Child(profile, generation, template, Link(ours, blocking=False), slot, deadline)
         self._children[child.nonce] = child
         self._context.loop.watch_link(child.link, lambda: self._receive(child))
-        with theirs:  # our copy must go: its EOF is how we learn that the worker is dead
-            template.send(
-                "spawn",
-                fds=[theirs.fileno(), slot.fd],
-                profile=pool,
-                nonce=child.nonce,
-                generation=generation.number,
-            )
+        try:
+            with theirs:  # our copy must go: its EOF is how we learn that the worker is dead
+                template.send(
+                    "spawn",
+                    fds=[theirs.fileno(), slot.fd],
+                    profile=pool,
+                    nonce=child.nonce,
+                    generation=generation.number,
+                )
+        except OSError as error:
+            self._remove(child)
+            self._not_spawned(pool, error, now)
 
     def quiet(self, nonce: str) -> None:
         child = self._children[nonce]
@@ -217,6 +228,7 @@ class Crew:
                     child.deadline = clock.FOREVER
                 child.ready_at = min(child.ready_at, now)
                 child.happened(Event.BOOTED)
+                self.pool(child.profile.name).starved = False
                 child.generation.proven = True
                 self._context.events.emit(
                     "child.ready",
@@ -253,6 +265,8 @@ class Crew:
             self._context.events.emit("child.done", child=child.name, pid=child.pid, verdict=verdict)
         elif child.leaving:
             self._context.events.emit("child.ended", child=child.name, pid=child.pid, verdict=verdict)
+        elif _starved(child, ended):
+            self._not_spawned(child.profile.name, "the system has no thread or descriptor to spare", now)
         else:
             self._crashed(child, verdict, now)
             if suspects and not child.profile.isolated:
@@ -274,7 +288,7 @@ class Crew:
             age=now - child.asked_at,
             now=now,
         )
-        crash = not child.leaving
+        crash = not child.leaving and not _starved(child, ended)
         stacks = child.slot.stacks()
         verdict = Verdict(clock.wall(), child.name, child.pid, ended, child.killed, memory, text, stacks, crash)
         if verdict.noteworthy:
@@ -304,7 +318,10 @@ class Crew:
     def _not_spawned(self, pool: str, error: object, now: float) -> None:
         # The system's fault, not the worker's: it is tried again and counts as no crash.
         self._hold(pool, now, now + _SPAWN_RETRY)
-        self._context.events.emit("spawn.failed", child=f"Worker {pool}", error=error, seconds=_SPAWN_RETRY)
+        record = self.pool(pool)
+        if not record.starved:
+            record.starved = True
+            self._context.events.emit("spawn.failed", child=f"Worker {pool}", error=error, seconds=_SPAWN_RETRY)
 
     def _hold(self, pool: str, now: float, until: float) -> None:
         record = self.pool(pool)
@@ -317,3 +334,8 @@ class Crew:
         if child.pidfd >= 0:
             self._context.loop.forget(child.pidfd)
         child.close()
+
+
+def _starved(child: Child, ended: Ended) -> bool:
+    """Whether it could not even begin, for want of a thread or a descriptor."""
+    return ended.code == Exit.STARVED and child.ready_at == clock.FOREVER

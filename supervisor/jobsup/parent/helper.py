@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 from collections.abc import Callable, Mapping, Sequence
 
 from jobsup import clock
@@ -59,6 +60,8 @@ class Helper:
         self._pidfd = -1
         self._link: Link | None = None
         self._ended: Ended | None = None
+        self._starved = False
+        """The last start failed for want of something, and that was said."""
         self._act_at = 0.0
         """Without a process: when to start one.  With one: when it is late."""
 
@@ -111,18 +114,15 @@ class Helper:
             pidfd.send(self._pidfd, signal.SIGKILL)
 
     def _start(self, now: float) -> None:
-        ours, theirs = link.pair()
-        fds = (theirs.fileno(), *self._fds)
-        program = (*self._context.commands.role, self.role, *map(str, fds))
         try:
-            child = spawn.spawn(in_directory(self._context.cwd, program), env=self._env, fds=fds)
-        except OSError as error:
-            ours.close()
+            ours, child = self._exec()
+        except OSError as error:  # the system has no process or descriptor to spare
             self._act_at = now + _SPAWN_RETRY
-            self._context.events.emit("spawn.failed", child=self.name, error=error, seconds=_SPAWN_RETRY)
+            if not self._starved:
+                self._starved = True
+                self._context.events.emit("spawn.failed", child=self.name, error=error, seconds=_SPAWN_RETRY)
             return
-        finally:
-            theirs.close()  # the child's copy must be the only one, or its death would bring no EOF
+        self._starved = False
         self.pid, self._pidfd, self.started = child.pid, child.pidfd, now
         self.ready, self._ended = False, None
         self._act_at = now + self._boot_timeout
@@ -132,6 +132,18 @@ class Helper:
         self._context.events.emit("child.started", child=self.name, pid=self.pid, generation="-")
         hello = self._hello()
         self._link.send(hello.pop("op"), **hello)
+
+    def _exec(self) -> tuple[socket.socket, spawn.Spawned]:
+        ours, theirs = link.pair()
+        fds = (theirs.fileno(), *self._fds)
+        program = (*self._context.commands.role, self.role, *map(str, fds))
+        try:
+            return ours, spawn.spawn(in_directory(self._context.cwd, program), env=self._env, fds=fds)
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()  # the child's copy must be the only one, or its death would bring no EOF
 
     def _receive(self) -> None:
         if self._link is None:

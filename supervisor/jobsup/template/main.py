@@ -107,10 +107,12 @@ class Template:
             slot = Slot.from_fd(slot_fd)
             nonce, generation = message["nonce"], message["generation"]
             code = self._run_worker(link, slot, self._config, profile, nonce, generation, self._loaded)
-        except BaseException:  # noqa: BLE001  the process ends here, whatever it was
-            Logger(message["profile"], form=self._config.log_format)(
-                "worker.crashed", {"traceback": traceback.format_exc()}
-            )
+        except BaseException as error:  # noqa: BLE001  the process ends here, whatever it was
+            if process.starved(error):
+                code = Exit.STARVED  # the parent says so, once
+            else:
+                logger = Logger(message["profile"], form=self._config.log_format)
+                logger("worker.crashed", {"traceback": traceback.format_exc()})
         finally:
             # Not sys.exit: handlers that the application registered in the template are the template's.
             with contextlib.suppress(OSError, ValueError):  # nobody reads, or the job closed it

@@ -35,6 +35,7 @@ class Server:
         self.path = path
         self._answer = answer
         self._listener = _listen(path)
+        self._spare = _spare()
         # Which file is ours: at the end we must not remove that of a successor.
         self._inode = os.stat(path).st_ino
 
@@ -45,15 +46,27 @@ class Server:
         """The next client; None when there is none, or it is another user's."""
         try:
             sock, _ = self._listener.accept()
-        except OSError:  # it has left already, or no descriptor is to spare
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._hang_up()
             return None
         if peer_uid(sock) not in (os.getuid(), 0):
             sock.close()
             return None
         return Connection(sock, self._answer)
 
+    def _hang_up(self) -> None:
+        """With the last descriptor: a client that is left waiting would wake the loop again at once, for ever."""
+        if self._spare >= 0:
+            os.close(self._spare)
+        with contextlib.suppress(OSError):
+            self._listener.accept()[0].close()
+        self._spare = _spare()
+
     def close(self) -> None:
         self._listener.close()
+        if self._spare >= 0:
+            os.close(self._spare)
         with contextlib.suppress(OSError):
             if os.stat(self.path).st_ino == self._inode:
                 os.unlink(self.path)
@@ -95,6 +108,13 @@ class Connection:
 
     def close(self) -> None:
         self._sock.close()
+
+
+def _spare() -> int:
+    try:
+        return os.open("/dev/null", os.O_RDONLY)
+    except OSError:
+        return -1
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

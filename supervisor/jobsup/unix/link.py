@@ -59,9 +59,13 @@ class Link:
         """Send ``{"op": op, **fields}``.  To a dead peer it does nothing: its EOF is handled on its own.
 
         *fds* are duplicated into the other process.  The caller may close its own at once.
+
+        Raises:
+            OSError: no descriptor to spare for a copy of *fds*; nothing was sent.
         """
         if self.closed:
             return
+        copies = _duplicated(fds)
         message = {"op": op, **fields}
         if fds:
             message["fds"] = len(fds)
@@ -70,8 +74,10 @@ class Link:
         self._unsent += len(line)
         if self._unsent > _MAX_PENDING:
             self.closed = True  # it does not read: as good as dead, and we must not grow for it
+            for fd in copies:
+                os.close(fd)
             return
-        self._out.append((line, [os.dup(fd) for fd in fds]))
+        self._out.append((line, copies))
         self.flush()
 
     def flush(self) -> None:
@@ -142,6 +148,17 @@ class Link:
         self._fds.clear()
         self._out.clear()
         self._sock.close()
+
+
+def _duplicated(fds: Sequence[int]) -> list[int]:
+    copies: list[int] = []
+    try:
+        copies.extend(os.dup(fd) for fd in fds)
+    except OSError:
+        for fd in copies:
+            os.close(fd)
+        raise
+    return copies
 
 
 def pair() -> tuple[socket.socket, socket.socket]:

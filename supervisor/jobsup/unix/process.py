@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 from typing import NamedTuple
@@ -65,6 +66,13 @@ def waits_in(pid: int, thread: int) -> str:
             return wchan.read(200).strip().removeprefix("0")
     except OSError:
         return ""
+
+
+def starved(error: BaseException) -> bool:
+    """Whether *error* says that the system had no process, thread, memory or descriptor to spare."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
 
 
 def kill_group(pgid: int) -> None:

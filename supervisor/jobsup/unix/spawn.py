@@ -44,7 +44,7 @@ def spawn(
     process with one thread: another thread's fork could copy *fds* while they are inheritable.
 
     Raises:
-        OSError: the program cannot be started now.
+        OSError: the program cannot be started now, for want of a process or a descriptor.
     """
     actions = [] if stdout is None else [(os.POSIX_SPAWN_DUP2, stdout, 1)]
     with masked():
@@ -64,4 +64,8 @@ def spawn(
             for fd in fds:
                 os.set_inheritable(fd, False)
         # Safe by pid: it is our child, and nobody else reaps in this process.
-        return Spawned(pid, os.pidfd_open(pid))
+        try:
+            return Spawned(pid, os.pidfd_open(pid))
+        except OSError:
+            os.kill(pid, signal.SIGKILL)  # no descriptor to name it by
+            raise

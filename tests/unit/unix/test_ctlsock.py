@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import socket
 import stat
@@ -40,6 +41,25 @@ def connected(server: ctlsock.Server) -> tuple[socket.socket, ctlsock.Connection
 def test_socket_and_directory_are_private(server: ctlsock.Server) -> None:
     assert stat.S_IMODE(os.stat(server.path).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(os.path.dirname(server.path)).st_mode) == 0o700
+
+
+def test_without_a_descriptor_to_spare_a_client_is_hung_up_on_rather_than_left_waiting(server: ctlsock.Server) -> None:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(5)
+        client.connect(server.path)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        free = os.dup(client.fileno())
+        os.close(free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+        try:
+            assert server.accept() is None
+            assert not select.select([server], [], [], 0)[0], "the loop would be woken again at once"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert client.recv(1) == b""
+    client, connection = connected(server)  # and the next one is served
+    client.close()
+    connection.close()
 
 
 def test_a_request_is_answered_and_the_connection_is_done(server: ctlsock.Server) -> None:
