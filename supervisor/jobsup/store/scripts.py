@@ -144,7 +144,7 @@ def beat(
 
 def leave(run: Run, identity: str, *, wire: int, queues: Sequence[str]) -> int:
     """Deregister.  Returns how many jobs still lie in its in-flight lists."""
-    names = [keys.LEASES, keys.owner(identity), keys.PROCESSES, keys.work(identity, wire)]
+    names = [keys.LEASES, keys.SWEPT, keys.owner(identity), keys.PROCESSES, keys.work(identity, wire)]
     return int(run("leave", names, [identity, *queues]))
 
 

@@ -321,12 +321,57 @@ def test_more_jobs_than_lua_can_unpack_at_once_go_back_in_order(r: redis.Redis, 
     assert r.rpop("queue:a") == b"0"
 
 
-def test_leaving_removes_every_trace_but_the_record(r: redis.Redis, run: scripts.Run) -> None:
+def test_leaving_removes_every_trace_but_the_record_and_that_it_was_there(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     beat(run, work={"p1": b"{}"})
 
     assert scripts.leave(run, ME, wire=8, queues=["a", "b"]) == 0
+    assert set(r.keys()) == {ME.encode(), keys.SWEPT.encode(), keys.owner(ME).encode()}
+    scripts.give_back(run, ME, remember=-1)
     assert set(r.keys()) == {ME.encode()}
+
+
+def test_a_job_that_arrives_after_its_worker_has_left_is_found_by_the_next_sweep(
+    r: redis.Redis, run: scripts.Run
+) -> None:
+    register(run)
+    scripts.leave(run, ME, wire=8, queues=["a", "b"])
+    r.lpush(keys.inflight(ME, "a"), "late")  # a blocking move the server had accepted from a lost connection
+
+    assert scripts.expired(run) == ([], [ME])
+    assert scripts.give_back(run, ME) == 1
+    assert r.lrange("queue:a", 0, -1) == [b"late"]
+
+
+def test_leaving_leaves_nothing_of_one_that_never_registered(r: redis.Redis, run: scripts.Run) -> None:
+    scripts.leave(run, ME, wire=8, queues=["a"])
+
+    assert not r.keys()
+
+
+@pytest.mark.parametrize("how", ["given back", "interrupted"])
+def test_what_cannot_go_back_because_its_queue_is_no_list_stays_in_flight(
+    r: redis.Redis, run: scripts.Run, how: str
+) -> None:
+    register(run)
+    r.lpush("queue:a", "1")
+    take(run, 1, "a")
+    r.set("queue:a", "oops")
+
+    scripts.turn(run, ME, [("b", "a", b"1") if how == "given back" else interrupted("j1", 3)], [], [], 0)
+
+    assert r.lrange(keys.inflight(ME, "a"), 0, -1) == [b"1"]
+
+
+def test_a_suspect_whose_quarantine_is_no_list_goes_back_to_its_queue(r: redis.Redis, run: scripts.Run) -> None:
+    register(run)
+    r.lpush("queue:a", "1")
+    take(run, 1, "a")
+    r.set("queue:a.quarantine", "oops")
+
+    assert scripts.give_back(run, ME, decided=[("q", "a", b"1", "a.quarantine", "crashes", "record", 9)]) == 1
+    assert r.lrange("queue:a", 0, -1) == [b"1"]
+    assert not r.exists("crashes")
 
 
 def test_leaving_with_jobs_in_flight_keeps_the_lease(r: redis.Redis, run: scripts.Run) -> None:

@@ -56,8 +56,12 @@ while at <= #ARGV do
     end
   elseif action == "q" then
     local target, crashes, record, ttl = argument(), argument(), argument(), argument()
-    if ours then
-      redis.call("RPUSH", "queue:" .. target, taken)
+    local pushed = ours and redis.pcall("RPUSH", "queue:" .. target, taken)
+    if type(pushed) == "table" and pushed.err then
+      -- A quarantine that is no list: it goes back below, like the others.
+      redis.call("LPUSH", inflight, taken)
+      moved = moved - 1
+    elseif ours then
       redis.call("SADD", KEYS[4], target)
       redis.call("LPUSH", crashes, record)
       redis.call("LTRIM", crashes, 0, 9)

@@ -33,6 +33,14 @@ local function argument()
   return ARGV[at - 1]
 end
 
+local function back(queue, taken)
+  local pushed = redis.pcall("RPUSH", "queue:" .. queue, taken)
+  if type(pushed) == "table" and pushed.err then
+    -- No list any more: it stays in flight rather than nowhere, and goes back when we are given up.
+    redis.call("LPUSH", inflight .. queue, taken)
+  end
+end
+
 local function bury(score, payload, since, rank)
   redis.call("ZADD", "dead", score, payload)
   redis.call("ZREMRANGEBYSCORE", "dead", "-inf", since)
@@ -51,7 +59,7 @@ for i = 1, tonumber(ARGV[2]) do
     end
   elseif action == "b" then
     if ours then
-      redis.call("RPUSH", "queue:" .. queue, taken)
+      back(queue, taken)
     end
   elseif action == "i" then
     local counter, most, ttl = argument(), tonumber(argument()), argument()
@@ -60,7 +68,7 @@ for i = 1, tonumber(ARGV[2]) do
       local count = redis.call("INCR", counter)
       redis.call("EXPIRE", counter, ttl)
       if count <= most then
-        redis.call("RPUSH", "queue:" .. queue, taken)
+        back(queue, taken)
       else
         flags[i] = "2"
         redis.call("DEL", counter)
