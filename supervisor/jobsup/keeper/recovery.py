@@ -66,7 +66,7 @@ class Recovery:
             if jobs is not None:
                 self._events.emit("keeper.swept", identity=identity, jobs=jobs)
         for identity in swept:
-            jobs = scripts.give_back(self._run, identity)
+            jobs = scripts.give_back(self._run, identity, only_if_expired=True)
             if jobs:
                 self._events.emit("keeper.swept", identity=identity, jobs=jobs)
 

@@ -194,3 +194,22 @@ def test_an_interruption_is_counted_once_and_the_job_goes_back_in_its_place(r: r
     assert not r.exists("queue:a")
     (buried,) = r.zrange("dead", 0, -1)
     assert json.loads(buried)["error_class"] == "jobsup.errors.InterruptedTooOften"
+
+
+def test_one_that_comes_back_between_look_and_sweep_keeps_its_jobs(
+    r: redis.Redis, recovery: Recovery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner(r, DEAD, where="", pid=1, start="1")
+    recovery.ended(DEAD)
+    looked = scripts.expired
+
+    def look(run: scripts.Run) -> tuple[list[str], list[str]]:
+        found = looked(run)
+        owner(r, DEAD, where="", pid=1, start="1")
+        return found
+
+    monkeypatch.setattr(scripts, "expired", look)
+    recovery.sweep()
+
+    assert r.lrange(keys.inflight(DEAD, "a"), 0, -1) == [DEAD.encode()]
+    assert r.zscore(keys.LEASES, DEAD)
