@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobsup import payload as wire_format
-from jobsup.clock import FOREVER, wall
+from jobsup.clock import FOREVER, monotonic, wall
 from jobsup.config.model import QUARANTINE
 from jobsup.errors import Cancelled, MalformedPayload, Paused, Shutdown, TimeLimitExceeded, UnknownJob
 from jobsup.events import Events
@@ -82,7 +82,7 @@ class Executor:
                 # Python raises the class in another thread, so what it knows can only be told here.
                 error.args = (f"it ran longer than its time limit of {unit.limit - unit.begun:g}s",)
             return self._judge(unit, error, options)
-        self.events.emit("job.done", **unit.facts(), seconds=wall() - unit.run_at)
+        self.events.emit("job.done", **unit.facts(), seconds=monotonic() - unit.begun)
         return outcome.Succeeded()
 
     def _note(self, unit: UnitOfWork) -> None:
@@ -94,15 +94,15 @@ class Executor:
             unit.entry.begin(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue)
 
     def _cancelled(self, unit: UnitOfWork) -> outcome.Outcome:
-        self.events.emit("job.cancelled", **unit.facts(), seconds=wall() - unit.run_at)
+        self.events.emit("job.cancelled", **unit.facts(), seconds=monotonic() - unit.begun)
         return outcome.Cancelled()
 
     def _paused(self, unit: UnitOfWork) -> outcome.Outcome:
-        self.events.emit("job.paused", **unit.facts(), seconds=wall() - unit.run_at)
+        self.events.emit("job.paused", **unit.facts(), seconds=monotonic() - unit.begun)
         return outcome.GivenBack()
 
     def _interrupted(self, unit: UnitOfWork, payload: dict[str, Any], options: JobOptions | None) -> outcome.Outcome:
-        self.events.emit("job.interrupted", **unit.facts(), seconds=wall() - unit.run_at)
+        self.events.emit("job.interrupted", **unit.facts(), seconds=monotonic() - unit.begun)
         default = options.max_interruptions if options else None
         most = most_interruptions(payload, self.max_interruptions if default is None else default)
         if most is None:
@@ -125,13 +125,13 @@ class Executor:
         facts = {**unit.facts(), "error": f"{type(error).__name__}: {_text(error)}"}
         match decision:
             case RetryAt(when=when, payload=retried):
-                self.events.emit("job.failed", **facts, seconds=wall() - unit.run_at)
+                self.events.emit("job.failed", **facts, seconds=monotonic() - unit.begun)
                 return outcome.RetryAt(when, retried)
             case Bury(payload=buried):
                 self.events.emit("job.buried", **facts)
                 return outcome.Buried(buried)
             case Discard():
-                self.events.emit("job.failed", **facts, seconds=wall() - unit.run_at)
+                self.events.emit("job.failed", **facts, seconds=monotonic() - unit.begun)
                 return outcome.Discarded()
 
 
