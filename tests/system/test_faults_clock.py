@@ -97,9 +97,7 @@ def test_when_the_wall_clock_jumps_only_scheduled_jobs_take_note(
     assert inflight(r) == 0
 
 
-def test_the_log_tells_how_long_a_job_ran_whatever_the_wall_clock_did(
-    app: Jobsup, r: redis.Redis, shift: Path
-) -> None:
+def test_the_log_tells_how_long_a_job_ran_whatever_the_wall_clock_did(app: Jobsup, r: redis.Redis, shift: Path) -> None:
     app.start("-v")
     push(r, "nap", 1, 1, jid="abc")
     eventually(lambda: app.started() == ["1"])
@@ -107,6 +105,24 @@ def test_the_log_tells_how_long_a_job_ran_whatever_the_wall_clock_did(
 
     eventually(lambda: "nap abc done in" in app.log())
     assert 1 <= float(app.log().split("nap abc done in ")[1].split("s")[0]) < 3
+
+
+def test_a_template_that_slept_while_it_loaded_is_given_that_time(app: Jobsup) -> None:
+    app.jobs("import time\nopen('loading', 'w').close()\ntime.sleep(1)\n")
+    app.profile("main", boot_timeout=3)
+    app.start(wait=False)
+    eventually((app.directory / "loading").exists)
+    [template], keeper = app.children("template"), app.children("keeper")
+    everyone = [app.pid, template, *keeper]
+    for pid in everyone:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(4)  # the thing itself: longer than it may take to boot
+    for pid in everyone:
+        os.kill(pid, signal.SIGCONT)
+
+    eventually(lambda: "workers are ready" in app.log())
+    assert app.children("template") == [template]
+    assert "it took too long" not in app.log()
 
 
 @pytest.fixture

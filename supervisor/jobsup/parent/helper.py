@@ -109,6 +109,11 @@ class Helper:
             self._act_at = clock.monotonic() + _STOP_GRACE
             self.send("stop")
 
+    def excuse(self, seconds: float) -> None:
+        """While it boots it gets *seconds* more."""
+        if self.pid and not self.ready and self.wanted:
+            self._act_at += seconds
+
     def kill(self) -> None:
         if self.pid:
             pidfd.send(self._pidfd, signal.SIGKILL)

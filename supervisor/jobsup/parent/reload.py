@@ -119,6 +119,14 @@ class Reloader:
             seconds = now - self._begun
             self._context.events.emit("reload.done", generation=self._number, seconds=seconds)
 
+    def excuse(self, seconds: float) -> None:
+        """Whatever is being read or loaded gets *seconds* more."""
+        if self._resolver:
+            self._resolver.excuse(seconds)
+        for generation in self.generations:
+            for template in generation.templates:
+                template.excuse(seconds)
+
     def fail(self, reason: str) -> None:
         """Give the reload up.  Does nothing when none is running."""
         if not self.active:

@@ -57,6 +57,10 @@ class Resolver:
             self.deadline = FOREVER
             self.kill()
 
+    def excuse(self, seconds: float) -> None:
+        """It gets *seconds* more."""
+        self.deadline += seconds
+
     def kill(self) -> None:
         pidfd.send(self._pidfd, signal.SIGKILL)
 

@@ -134,10 +134,13 @@ class Supervisor:
                 break
             until = self._deadline(now)
             self._loop.wait(until)
-            overslept = clock.monotonic() - max(until, now)
-            if overslept > _OVERSLEPT:
-                # We did not run (frozen, suspended, starved), so nor could they: nobody is late for that.
-                self._crew.excuse(overslept)
+            woken = clock.monotonic()
+            if woken - max(until, now) > _OVERSLEPT:
+                # We did not run (frozen, suspended, starved), so nor could they: nobody is late for that.  From when
+                # on cannot be told; all of it, or who is late just when we were to wake would have no time at all.
+                self._crew.excuse(woken - now)
+                self._reloader.excuse(woken - now)
+                self._house.keeper.excuse(woken - now)
                 self._hung.excuse()
         if self._control:
             self._control.close()
