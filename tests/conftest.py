@@ -24,6 +24,14 @@ def eventually(check: Callable[[], object], within: float = 10.0, every: float =
         time.sleep(every)
 
 
+def never(check: Callable[[], object], within: float, every: float = 0.01) -> None:
+    """For what must not happen: look all the time."""
+    deadline = time.monotonic() + within
+    while time.monotonic() < deadline:
+        assert not check(), f"true within {within}s: {check}"
+        time.sleep(every)
+
+
 class Server:
     """A real Valkey of our own on a Unix socket and a loopback port, with an append-only file."""
 

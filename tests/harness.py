@@ -82,6 +82,7 @@ class Jobsup:
         self.profile("main")
         self.profiles = ["main"]
         self.environ: dict[str, str] = {}
+        self.python = sys.executable
 
     def jobs(self, source: str) -> None:
         (self.directory / "app_jobs.py").write_text(source)
@@ -89,18 +90,20 @@ class Jobsup:
     def profile(self, name: str, **settings: Any) -> None:
         """Write a profile; JSON is YAML."""
         defaults = {"concurrency": 2, "queues": ["default"], "require": "./app_jobs.py", "timeout": 3, "kill_after": 2}
+        defaults |= {"canary_jobs": 0}  # most reloads of the tests have no job to offer, and would wait for one
         (self.directory / f"{name}.yml").write_text(json.dumps(defaults | settings))
 
-    def start(self, *extra: str, wait: bool = True, wrapper: Sequence[str] = ()) -> None:
-        command = [*wrapper, sys.executable, "-m", "jobsup", "--ctl", str(self.ctl_path)]
+    def start(self, *extra: str, wait: bool = True, wrapper: Sequence[str] = (), cwd: Path | None = None) -> None:
+        cwd = cwd or self.directory
+        command = [*wrapper, self.python, "-m", "jobsup", "--ctl", str(self.ctl_path)]
         for name in self.profiles:
             command += ["-C", f"{name}.yml"]
         if self.url or self.server:
             command += ["--redis", self.url or self.server.url]
-        env = {**os.environ, "LEDGER": str(self.ledger), **self.environ}
+        env = {**os.environ, "LEDGER": str(self.ledger), "PWD": str(cwd), **self.environ}
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*command, *extra], cwd=self.directory, env=env, stdout=log, stderr=log, start_new_session=True
+                [*command, *extra], cwd=cwd, env=env, stdout=log, stderr=log, start_new_session=True
             )
         if wait:
             eventually(lambda: self.running() and "workers are ready" in self.log(), within=20)
@@ -131,9 +134,15 @@ class Jobsup:
         self.signal(signal.SIGTERM)
         return self.wait()
 
+    def _ctl(self, arguments: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "jobsup", "ctl", "--ctl", str(self.ctl_path), *arguments]
+
     def ctl(self, *arguments: str, within: float = 30.0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "jobsup", "ctl", "--ctl", str(self.ctl_path), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, timeout=within, check=False)
+        return subprocess.run(self._ctl(arguments), capture_output=True, text=True, timeout=within, check=False)
+
+    def begin_ctl(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """For what takes its time while the test does something."""
+        return subprocess.Popen(self._ctl(arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def status(self) -> dict[str, Any]:
         answer = self.ctl("status", "--json")

@@ -41,6 +41,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),
     "pool.failed": ("error", "Pool {pool} is given up: {deaths} deaths within {seconds:.0f}s"),
     "reload.begun": ("info", "Reloading: generation {generation}"),
+    "pools.scaled": ("info", "Scaled as asked: {sizes}"),
     "reload.done": ("info", "Reloaded: generation {generation} has taken over after {seconds:.1f}s"),
     "reload.failed": ("error", "Reload refused, generation {generation} goes on: {reason}"),
     # keeper

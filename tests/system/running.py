@@ -16,7 +16,7 @@ STANDIN = str(Path(__file__).with_name("standin.py"))
 
 def profile(name: str = "main", processes: int = 2, **fields: object) -> Profile:
     capsule = Capsule("default", 1, (("default", 0),))
-    defaults = {"timeout": 0.5, "max_timeout": 0.5, "kill_after": 0.3, "boot_timeout": 10.0}
+    defaults = {"timeout": 0.5, "max_timeout": 0.5, "kill_after": 0.3, "boot_timeout": 10.0, "canary_jobs": 0}
     return Profile(name, processes, (capsule,), **{**defaults, **fields})  # type: ignore[arg-type]
 
 

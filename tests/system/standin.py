@@ -109,7 +109,7 @@ def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
                 if message["op"] == "quiet":
                     slot.set_state(2)
                 if message["op"] == "drain":
-                    until = message["begun"] + (profile.timeout if busy else 0)
+                    until = message["begun"] + (max(profile.timeout, message["patience"]) if busy else 0)
                     link.send("draining", until=until)
             if link.closed:
                 note("worker", "orphan", os.getpid())

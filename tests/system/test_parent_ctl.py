@@ -7,10 +7,11 @@ import socket
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from running import Parent
+from running import Parent, profile
 
 from conftest import eventually
 from jobsup.exits import Exit
@@ -138,3 +139,47 @@ def test_a_socket_directory_that_others_can_write_is_refused(parent: Parent, tmp
 
     assert parent.wait() == Exit.CANT_CREATE
     assert "writable by this user alone" in parent.log
+
+
+def test_scale_changes_the_size_of_a_pool_at_once_and_back(parent: Parent) -> None:
+    parent.start()
+
+    assert ctl(parent, "scale", "main=4", "--wait").returncode == 0
+    assert len(parent.workers()) == 4
+    assert ctl(parent, "scale", "main=1", "--wait").returncode == 0
+    assert len(parent.workers()) == 1
+    assert ctl(parent, "scale", "main=0", "--wait").returncode == 0
+    assert parent.workers() == []
+    assert ctl(parent, "scale", "main=2", "--wait").returncode == 0
+
+
+def test_a_size_that_was_asked_for_survives_reloads_until_the_profile_says_another(parent: Parent) -> None:
+    parent.resolves_to(config=parent.config.dump())
+    parent.start()
+    assert ctl(parent, "scale", "main=3", "--wait").returncode == 0
+    assert ctl(parent, "reload", "--wait").returncode == 0
+    assert len(parent.workers()) == 3
+
+    parent.resolves_to(config=replace(parent.config, profiles=(profile("main", 1),)).dump())
+    assert ctl(parent, "reload", "--wait").returncode == 0
+    assert len(parent.workers()) == 1
+
+
+@pytest.mark.parametrize(
+    ("sizes", "code", "said"),
+    [
+        (["mian=3"], Exit.ERROR, "There is no pool mian; there are main."),
+        (["main"], Exit.USAGE, "'main' is not POOL=N, as in heavy=4"),
+        (["main=-1"], Exit.USAGE, "'main=-1' is not POOL=N"),
+        (["main=many"], Exit.USAGE, "'main=many' is not POOL=N"),
+        ([], Exit.USAGE, "Missing argument"),
+    ],
+)
+def test_a_wrong_size_is_refused_with_a_sentence(parent: Parent, sizes: list[str], code: Exit, said: str) -> None:
+    parent.start()
+
+    refused = ctl(parent, "scale", *sizes)
+
+    assert refused.returncode == code
+    assert said in refused.stderr
+    assert len(parent.workers()) == 2

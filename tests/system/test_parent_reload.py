@@ -5,9 +5,9 @@ import signal
 from dataclasses import replace
 
 import pytest
-from running import Parent, profile
+from running import Parent, alive, profile
 
-from conftest import eventually
+from conftest import eventually, never
 from jobsup.exits import Exit
 
 pytestmark = pytest.mark.system
@@ -147,3 +147,58 @@ def test_a_reload_with_long_drains_does_not_wait_for_them(parent: Parent) -> Non
     assert len(parent.workers("draining")) == 2
     parent.signal(signal.SIGQUIT)
     assert parent.wait(5) == Exit.GIVEN_BACK
+
+
+# -- the patience of a reload
+
+
+def reload_with_a_busy_worker(parent: Parent, **fields: object) -> int:
+    """A reload during which the old worker has work for a minute; returns its pid."""
+    parent.config = replace(parent.config, profiles=(profile("main", 1, drain=60.0, **fields),))
+    parent.resolves_to(config=parent.config.dump())
+    parent.set("busy")
+    parent.start()
+    (old,) = parent.pids()
+    parent.signal(signal.SIGHUP)
+    eventually(lambda: "has taken over" in parent.log)
+    return old
+
+
+def test_a_reload_lets_jobs_run_for_longer_than_a_stop_would(parent: Parent) -> None:
+    old = reload_with_a_busy_worker(parent)
+
+    [draining] = parent.workers("draining")
+    assert draining["pid"] == old
+    assert draining["generation"] == 1
+    # Longer than a stop would have given it, with all that is added to that.
+    never(lambda: not alive(old), within=1.5)
+
+
+def test_a_stop_ends_that_patience(parent: Parent) -> None:
+    old = reload_with_a_busy_worker(parent)
+
+    parent.signal(signal.SIGTERM)
+
+    assert parent.wait(5) == Exit.GIVEN_BACK
+    assert not alive(old)
+
+
+def test_of_too_many_generations_the_oldest_leaves_within_the_time_of_a_stop(parent: Parent) -> None:
+    old = reload_with_a_busy_worker(parent, max_generations=2)
+
+    assert parent.ask("reload") == {"ok": True}
+
+    eventually(lambda: not alive(old))
+    eventually(lambda: reload_state(parent) == "done")
+    assert [worker["generation"] for worker in parent.workers("draining")] == [2]
+
+
+def test_a_larger_surge_makes_as_many_workers_at_a_time(parent: Parent) -> None:
+    parent.config = replace(parent.config, profiles=(profile("main", 3, surge=2),))
+    parent.resolves_to(config=parent.config.dump())
+    parent.start()
+    parent.set("worker-hangs-2")
+    parent.signal(signal.SIGHUP)
+
+    eventually(lambda: len(parent.workers("booting")) == 2)
+    assert len(parent.workers()) == 3

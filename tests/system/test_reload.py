@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import site
+import time
+import venv
+from pathlib import Path
 
 import pytest
 import redis
 
+import jobsup
 from conftest import eventually
 from harness import LEDGER_JOBS, Jobsup, push
 from jobsup.exits import Exit
@@ -184,3 +190,114 @@ def test_ctl_dump_writes_every_stack_to_the_log(app: Jobsup, r: redis.Redis) -> 
 
     eventually(lambda: "time.sleep(seconds)" in app.log())
     assert app.stop() == Exit.OK
+
+
+# -- the first worker of a generation has to prove itself
+
+FAILING = LEDGER_JOBS.replace("def quick(n):", "def quick(n):\n    raise RuntimeError(n)")
+
+
+def test_code_whose_first_jobs_fail_is_rolled_back_and_the_old_workers_never_left(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", processes=2, canary_jobs=1, canary_seconds=30)
+    app.start()
+    workers = app.workers()
+    for n in range(60):
+        push(r, "quick", n)
+    eventually(lambda: len(app.ended()) == 60)
+    app.jobs(FAILING)
+    reload = app.begin_ctl("reload", "--wait")
+    eventually(lambda: len(app.workers()) == 3)
+    while reload.poll() is None:  # whoever takes them: some come to the new worker
+        push(r, "quick", 99)
+        time.sleep(0.02)
+
+    assert reload.returncode == Exit.ERROR
+    assert "the first worker of main had" in app.log()
+    eventually(lambda: app.workers() == workers)
+
+
+def test_good_code_takes_over_after_its_first_job(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", canary_jobs=1, canary_seconds=60)
+    app.start()
+    app.jobs(SECOND)
+    reload = app.begin_ctl("reload", "--wait")
+    eventually(lambda: len(app.workers()) == 2)
+    assert app.status()["reload"]["on_trial"] == ["main"]
+    while reload.poll() is None:
+        push(r, "quick", 1)
+        time.sleep(0.02)
+
+    assert reload.returncode == 0
+    assert "new-1" in app.ended()
+
+
+def test_without_jobs_the_new_generation_takes_over_after_canary_seconds(app: Jobsup) -> None:
+    app.profile("main", canary_jobs=1, canary_seconds=0.5)
+    app.start()
+    assert app.ctl("reload", "--wait").returncode == 0
+
+
+def test_code_whose_first_job_kills_its_process_is_rolled_back(app: Jobsup, r: redis.Redis) -> None:
+    app.profile("main", canary_jobs=1, canary_seconds=60)
+    app.start()
+    workers = app.workers()
+    app.jobs(LEDGER_JOBS.replace("def quick(n):", "def quick(n):\n    os._exit(3)"))
+    reload = app.begin_ctl("reload", "--wait")
+    eventually(lambda: len(app.workers()) == 2)
+    while reload.poll() is None:
+        push(r, "quick", 1)
+        time.sleep(0.02)
+
+    assert reload.returncode == Exit.ERROR
+    assert "a worker of the new generation crashed" in app.log()
+    eventually(lambda: app.workers() == workers)
+
+
+# -- what a deploy does to the files
+
+
+def test_a_reload_follows_a_symbolic_link_to_the_current_release(app: Jobsup, r: redis.Redis) -> None:
+    for release, source in (("one", LEDGER_JOBS), ("two", SECOND)):
+        (app.directory / release).mkdir()
+        (app.directory / release / "app_jobs.py").write_text(source)
+        (app.directory / release / "main.yml").write_text((app.directory / "main.yml").read_text())
+    (app.directory / "app_jobs.py").unlink()
+    (app.directory / "main.yml").unlink()
+    current = app.directory / "current"
+    current.symlink_to("one")
+    app.start(cwd=current)
+    push(r, "quick", 1)
+    eventually(lambda: app.ended() == ["1"])
+    (app.directory / "next").symlink_to("two")
+    (app.directory / "next").rename(current)
+    shutil.rmtree(app.directory / "one")
+
+    done = app.ctl("reload", "--wait")
+
+    assert done.returncode == 0, done.stderr
+    push(r, "quick", 2)
+    eventually(lambda: app.ended() == ["1", "new-2"])
+
+
+def test_a_reload_follows_a_virtual_environment_that_was_replaced(app: Jobsup, r: redis.Redis, tmp_path: Path) -> None:
+    packages = [*site.getsitepackages(), str(Path(jobsup.__file__).parents[1])]
+    for name in ("old", "new"):
+        venv.create(tmp_path / name, with_pip=False)
+        [where] = (tmp_path / name).glob("lib/python*/site-packages")
+        (where / "ours.pth").write_text("\n".join(packages) + "\n")
+        (where / "library.py").write_text(f"VERSION = {name!r}\n")
+    env = tmp_path / "env"
+    env.symlink_to("old")
+    app.python = str(env / "bin" / "python")
+    app.jobs(LEDGER_JOBS.replace("def quick(n):", "def quick(n):\n    import library\n    n = library.VERSION"))
+    app.start()
+    push(r, "quick", 1)
+    eventually(lambda: app.ended() == ["old"])
+    (tmp_path / "next").symlink_to("new")
+    (tmp_path / "next").rename(env)
+    shutil.rmtree(tmp_path / "old")
+
+    assert app.ctl("reload", "--wait").returncode == 0
+
+    push(r, "quick", 2)
+    eventually(lambda: app.ended() == ["old", "new"])

@@ -36,7 +36,7 @@ class Remote:
     def __init__(self, path: str) -> None:
         self.path = path
 
-    def ask(self, command: str, **details: str | bool) -> dict[str, Any]:
+    def ask(self, command: str, **details: str | bool | dict[str, int]) -> dict[str, Any]:
         """Raises: Nobody: nobody listens. JobsupError: it refuses, or cannot be reached."""
         try:
             reply = ctlsock.ask(self.path, {"command": command, **details})
@@ -118,6 +118,27 @@ def reload(remote: Remote, wait: bool) -> None:
             raise JobsupError(f"Reload refused: {outcome['reason']}")
 
 
+def _sizes(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    sizes = {}
+    for one in given:
+        name, _, size = one.rpartition("=")
+        if not name or not size.isascii() or not size.isdigit():
+            raise click.BadParameter(f"{one!r} is not POOL=N, as in heavy=4")
+        sizes[name] = int(size)
+    return sizes
+
+
+@command.command()
+@click.argument("sizes", metavar="POOL=N...", nargs=-1, required=True, callback=_sizes)
+@click.option("--wait", is_flag=True, help="Return when the pools have that many workers.")
+@click.pass_obj
+def scale(remote: Remote, sizes: dict[str, int], wait: bool) -> None:
+    """Have N workers in POOL, as in heavy=4; until a restart, or until its profile says another number."""
+    remote.ask("scale", sizes=sizes)
+    if wait:
+        _wait(remote, lambda status: _sized(status, sizes), _busy_line, None)
+
+
 @command.command()
 @click.pass_obj
 def dump(remote: Remote) -> None:
@@ -194,6 +215,18 @@ def _idle(status: dict[str, Any]) -> bool:
     )
 
 
+def _sized(status: dict[str, Any], sizes: dict[str, int]) -> bool:
+    staying = [
+        (pool["name"], child["state"])
+        for pool in status["pools"]
+        for child in pool["children"]
+        if child["state"] not in ("draining", "killed")
+    ]
+    return all(
+        staying.count((name, "ready")) == size == sum(n == name for n, _ in staying) for name, size in sizes.items()
+    )
+
+
 def _busy_line(status: dict[str, Any]) -> str:
     return f"{sum(child['busy'] for child in _children(status))} jobs are running"
 
@@ -202,7 +235,9 @@ def _reload_line(status: dict[str, Any]) -> str:
     generation = status["reload"]["generation"]
     new = sum(c["generation"] == generation and c["state"] == "ready" for c in _children(status))
     wanted = sum(pool["size"] for pool in status["pools"])
-    return f"generation {generation}: {status['reload']['state']}, {new} of {wanted} workers are ready"
+    trial = ", ".join(status["reload"]["on_trial"])
+    proving = f", the first of {trial} has to prove itself" if trial else ""
+    return f"generation {generation}: {status['reload']['state']}, {new} of {wanted} workers are ready{proving}"
 
 
 _HEAD = ("name", "pid", "state", "gen", "busy", "rss", "age")

@@ -67,6 +67,16 @@ class Profile:
     max_timeout: float = 25.0
     kill_after: float = 5.0
     boot_timeout: float = 60.0
+    drain: float = 0.0
+    """What a reload gives to jobs at least; a stop gives them ``timeout``, and ends what is left of this."""
+    surge: int = 1
+    """Workers above its size that the pool may have while a reload replaces them."""
+    canary_jobs: int = 1
+    """How many jobs the first worker of a new generation must finish before the others follow; 0: none."""
+    canary_seconds: float = 5.0
+    """For how long it is waited for those jobs: the queues may be empty."""
+    max_generations: int = 3
+    """How many generations of workers there may be before the oldest has to leave as in a stop."""
     labels: tuple[str, ...] = ()
     tag: str = ""
     max_retries: int = 25

@@ -31,6 +31,7 @@ class Child:
         nonce: chosen before the fork, so that both sides can name it without talking.
         limit: what no word of a leaving worker can put its deadline behind.
         leaving: it was asked to go, or said it goes: its end is no crash.
+        patient: it leaves with the patience of a reload, which a stop ends.
         killed: why we killed it; "" if we did not.
         drained: it said that nothing of its work is left in its in-flight lists.
     """
@@ -49,6 +50,7 @@ class Child:
     ready_at: float = FOREVER
     limit: float = FOREVER
     leaving: bool = False
+    patient: bool = False
     killed: str = ""
     drained: bool = False
     traceback: str = ""
@@ -77,7 +79,9 @@ class Child:
         self.stage = after(self.stage, event)
 
     def view(self) -> plan.Worker:
-        return plan.Worker(self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline)
+        return plan.Worker(
+            self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline, self.patient
+        )
 
     def leave_by(self, until: float) -> None:
         """Its jobs may run until *until*; a little later it is killed.
@@ -89,10 +93,10 @@ class Child:
             self.begin_leaving(clock.monotonic())
         self.deadline = min(self.limit, until + self.profile.kill_after)
 
-    def begin_leaving(self, begun: float) -> None:
-        """It leaves as of *begun*; without its own word it may need all of ``max_timeout``."""
-        self.leaving = True
-        self.limit = min(self.limit, begun + self.profile.max_timeout + self.profile.kill_after)
+    def begin_leaving(self, begun: float, patience: float = 0.0) -> None:
+        """It leaves as of *begun*; without its own word it may need all of ``max_timeout``, or of *patience*."""
+        self.leaving, self.patient = True, patience > 0
+        self.limit = min(self.limit, begun + max(self.profile.max_timeout, patience) + self.profile.kill_after)
         self.deadline = self.limit
         self.happened(Event.LEAVING)
 

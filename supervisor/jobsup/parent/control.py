@@ -17,6 +17,7 @@ class Steered(Protocol):
     def quiet(self) -> str | None: ...
     def drain(self) -> str | None: ...
     def reload(self) -> str | None: ...
+    def scale(self, sizes: dict[str, int]) -> str | None: ...
     def dump(self) -> str | None: ...
     def cancel(self, jid: str) -> str | None: ...
     def why(self, jid: str, ask: bool) -> dict[str, JSON] | None: ...
@@ -74,8 +75,18 @@ class Control:
             )
         if name == "cancel":
             refusal = self._supervisor.cancel(str(request.get("jid")))
+        elif name == "scale":
+            refusal = self._scale(request.get("sizes"))
         elif command := self._commands.get(str(name)):
             refusal = command()
         else:
-            return {"ok": False, "error": f"unknown command; known: status, cancel, why, {', '.join(self._commands)}"}
+            return {
+                "ok": False,
+                "error": f"unknown command; known: status, scale, cancel, why, {', '.join(self._commands)}",
+            }
         return {"ok": True} if refusal is None else {"ok": False, "error": refusal}
+
+    def _scale(self, sizes: Any) -> str | None:
+        if not isinstance(sizes, dict) or not all(type(size) is int and size >= 0 for size in sizes.values()):
+            return "The sizes must be whole numbers, by the name of the pool."
+        return self._supervisor.scale(sizes)

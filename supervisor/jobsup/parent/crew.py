@@ -138,10 +138,11 @@ class Crew:
         child.link.send("quiet")
         child.happened(Event.QUIETED)
 
-    def drain(self, nonce: str, begun: float) -> None:
+    def drain(self, nonce: str, begun: float, *, patient: bool) -> None:
         child = self._children[nonce]
-        child.link.send("drain", begun=begun)
-        child.begin_leaving(begun)
+        patience = child.profile.drain if patient else 0.0
+        child.link.send("drain", begun=begun, patience=patience)
+        child.begin_leaving(begun, patience)
 
     def halt(self, now: float) -> None:
         """Everybody gives back what runs and leaves, now; asked again it changes nothing."""

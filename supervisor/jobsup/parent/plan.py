@@ -12,9 +12,6 @@ from typing import TypeAlias
 from jobsup.clock import FOREVER
 from jobsup.parent.stages import Stage
 
-SURGE = 1
-"""Workers above its size that a pool may have while a reload replaces them."""
-
 
 class Mode(Enum):
     RUNNING = auto()
@@ -25,13 +22,14 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker.  *deadline* is when it must have booted, or must be gone."""
+    """One worker.  *deadline* is when it must have booted, or must be gone; *patient*: it leaves as in a reload."""
 
     nonce: str
     pool: str
     generation: int
     stage: Stage
     deadline: float = FOREVER
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +41,9 @@ class Pool:
         loaded: whether that generation's template can fork now.
         holds: times before which as many vacancies must not be filled (back-off).
         failed: it is given up; nobody is replaced.
+        alone: the first worker of that generation has to prove itself before there are more.
+        surge: workers above its size that it may have while a reload replaces them.
+        generations: how many it may have workers of.
     """
 
     name: str
@@ -51,6 +52,9 @@ class Pool:
     loaded: bool
     holds: tuple[float, ...] = ()
     failed: bool = False
+    alone: bool = False
+    surge: int = 1
+    generations: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,10 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
+    """Have it leave, with the patience of a reload or without."""
+
     nonce: str
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +97,17 @@ def plan(state: State, now: float) -> Iterator[Action]:
         if worker.stage < Stage.KILLED and now >= worker.deadline:
             yield Kill(worker.nonce)
     staying = [w for w in state.workers if w.stage < Stage.DRAINING and now < w.deadline]
+    patient = [w for w in state.workers if w.stage is Stage.DRAINING and w.patient and now < w.deadline]
     if state.mode is Mode.STOPPING:
-        yield from (Drain(worker.nonce) for worker in staying)
+        yield from (Drain(worker.nonce) for worker in [*staying, *patient])
         return
     if state.mode is Mode.QUIET:
         yield from (Quiet(worker.nonce) for worker in staying if worker.stage is Stage.READY)
         return
     for pool in state.pools:
+        numbers = sorted({w.generation for w in state.workers if w.pool == pool.name} | {pool.generation})
+        oldest = numbers[: -pool.generations]
+        yield from (Drain(w.nonce) for w in patient if w.pool == pool.name and w.generation in oldest)
         yield from _plan_pool(pool, [w for w in staying if w.pool == pool.name], now)
 
 
@@ -109,20 +120,21 @@ def _plan_pool(pool: Pool, staying: list[Worker], now: float) -> Iterator[Action
     # Superseded before it took a job: nothing is lost by letting it go.
     leaving = [w for w in others if w.stage is not Stage.READY]
     # Old workers leave one for one, as others have become READY; those of a shrunken pool, newest first.
-    surplus = max(0, len(ready) - pool.size)
+    # Beside one that proves itself all stay: if it fails nothing was lost.
+    surplus = max(0, len(ready) - pool.size - (pool.surge if pool.alone else 0))
     old_first = [w for w in others if w.stage is Stage.READY] + [w for w in reversed(current) if w.stage is Stage.READY]
     leaving += old_first[:surplus]
     # A pool that shrank while its workers boot.
     too_many = max(0, len(current) - pool.size)
     leaving += [w for w in reversed(current) if w.stage < Stage.READY][:too_many]
-    yield from (Drain(worker.nonce) for worker in leaving)
+    yield from (Drain(worker.nonce, patient=True) for worker in leaving)
 
     if pool.failed or not pool.loaded:
         return
     held = sum(1 for hold in pool.holds if hold > now)
     remaining = len(staying) - len(leaving)
-    wanted = pool.size - len([w for w in current if w not in leaving])
-    room = pool.size + (SURGE if others else 0) - remaining
+    wanted = min(pool.size, 1 if pool.alone else pool.size) - len([w for w in current if w not in leaving])
+    room = pool.size + (pool.surge if others else 0) - remaining
     for _ in range(min(wanted, room) - held):
         yield Spawn(pool.name, pool.generation)
 

@@ -47,7 +47,7 @@ class Supervisor:
     1. start    embedded server, keeper, templates, workers; then READY is announced
     2. tick     carry out the plan, advance a reload, advance the stop
     3. signals  see ``_on_signal``
-    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``dump``, ``cancel``, ``why``
+    4. ctl      ``status``, ``quiet``, ``drain``, ``reload``, ``scale``, ``dump``, ``cancel``, ``why``
 
     Create and run it in the main thread of a process that has no other.
     """
@@ -176,6 +176,15 @@ class Supervisor:
             return "jobsup is still starting; wait until it is ready."
         return self._reloader.request(self._argv)
 
+    def scale(self, sizes: dict[str, int]) -> str | None:
+        """Have pools of other sizes than their profiles say, by name; or a sentence why not."""
+        if self._mode is not Mode.RUNNING:
+            return "jobsup is quiet or stopping; start it again instead."
+        refusal = self._pools.scale(sizes)
+        if refusal is None:
+            self._events.emit("pools.scaled", sizes=", ".join(f"{name}={size}" for name, size in sizes.items()))
+        return refusal
+
     def dump(self) -> str | None:
         """Every worker logs the stacks of its threads."""
         self._crew.dump()
@@ -199,7 +208,7 @@ class Supervisor:
             "rss": process.resident_bytes(os.getpid()),
             "state": self._state(),
             "generation": self._reloader.current.number,
-            "reload": self._reloader.status(),
+            "reload": {**self._reloader.status(), "on_trial": [*self._pools.on_trial]},
             "redis": self._house.redis,
             "pools": self._pools.status(now),
             "deaths": [verdict.dump() for verdict in self._crew.verdicts],
@@ -276,6 +285,8 @@ class Supervisor:
     def _tick(self, now: float) -> None:
         self._tick_helpers(now)
         self._hung.tick(now)
+        if reason := self._pools.tick(now):
+            self._reloader.fail(reason)
         for action in plan.plan(self._pools.view(self._mode), now):
             self._act(action, now)
         if self._mode is Mode.RUNNING and not self._announced and self._pools.in_place:
@@ -303,8 +314,8 @@ class Supervisor:
                 self._crew.spawn(self._pools.generation(pool), pool, now)
             case plan.Quiet(nonce):
                 self._crew.quiet(nonce)
-            case plan.Drain(nonce):
-                self._crew.drain(nonce, min(now, self._stop_begun))
+            case plan.Drain(nonce, patient):
+                self._crew.drain(nonce, min(now, self._stop_begun), patient=patient)
             case plan.Kill(nonce):
                 self._crew.kill(nonce, now)
 
@@ -353,12 +364,13 @@ class Supervisor:
         return Exit.OK
 
     def _switch(self, generation: Generation) -> None:
-        self._pools.switch(generation)
+        self._pools.switch(generation, on_trial=generation is self._reloader.next)
         self._house.configure(generation.config)
 
     def _deadline(self, now: float) -> float:
         return min(
             plan.next_deadline(self._pools.view(self._mode), now),
+            self._pools.deadline(now),
             self._hung.deadline,
             self._guard.deadline if self._guard else FOREVER,
             self._house.deadline if self._guard_up else FOREVER,

@@ -18,10 +18,11 @@ import struct
 from typing import NamedTuple
 
 _HEADER = 64
-_MAIN_TICK, _FETCH_TICK, _BUSY, _IN_HAND, _STATE, _THREADS, _RSS = 0, 8, 16, 20, 24, 28, 32
+_MAIN_TICK, _FETCH_TICK, _BUSY, _IN_HAND, _STATE, _THREADS, _RSS, _DONE = 0, 8, 16, 20, 24, 28, 32, 40
 _LAYOUT = struct.Struct("<QQIIIIQ")
 _U64 = struct.Struct("<Q")
 _U32 = struct.Struct("<I")
+_TWO_U64 = struct.Struct("<QQ")
 
 _ENTRY = 256
 _BEGUN = _U64
@@ -150,6 +151,11 @@ class Slot:
     def read(self) -> Ticks:
         return Ticks(*_LAYOUT.unpack_from(self._memory, 0))
 
+    def done(self) -> tuple[int, int]:
+        """Jobs that ended since the process began, and how many of them failed."""
+        finished, failed = _TWO_U64.unpack_from(self._memory, _DONE)
+        return finished, failed
+
     def running(self) -> list[Running]:
         """The jobs that run now; of a dead worker, those that ran when it died."""
         found = []
@@ -193,6 +199,9 @@ class Slot:
 
     def set_rss(self, size: int) -> None:
         _U64.pack_into(self._memory, _RSS, size)
+
+    def set_done(self, finished: int, failed: int) -> None:
+        _TWO_U64.pack_into(self._memory, _DONE, finished, failed)
 
     def close(self) -> None:
         self._memory.close()

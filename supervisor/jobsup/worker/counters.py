@@ -14,12 +14,15 @@ class Counters:
         self._failed = 0
         self.finished = 0
         """Jobs finished since the process started."""
+        self.failed = 0
+        """How many of them failed."""
 
     def add(self, processed: int, failed: int) -> None:
         with self._lock:
             self._processed += processed
             self._failed += failed
             self.finished += processed
+            self.failed += failed
 
     def peek(self) -> tuple[int, int]:
         """(processed, failed) not yet flushed."""

@@ -16,16 +16,19 @@ class Drain:
     Every job has a deadline of its own: its ``timeout`` option, else the profile's, at most ``max_timeout``.
     When it has passed, the job is interrupted; if it has not unwound half of ``kill_after`` later, the process
     leaves without it, well before the parent would kill it.
+
+    A reload has patience: no job's deadline is sooner than *patience* seconds from the beginning.
     """
 
     begun: float
     timeout: float
     max_timeout: float
     kill_after: float
+    patience: float = 0.0
 
     @classmethod
-    def of(cls, profile: Profile, begun: float) -> Drain:
-        return cls(begun, profile.timeout, profile.max_timeout, profile.kill_after)
+    def of(cls, profile: Profile, begun: float, patience: float = 0.0) -> Drain:
+        return cls(begun, profile.timeout, profile.max_timeout, profile.kill_after, patience)
 
     def halted(self, now: float) -> Drain:
         """The same stop, with no time left for anything."""
@@ -34,7 +37,7 @@ class Drain:
     def deadline(self, unit: UnitOfWork) -> float:
         """Until when *unit* may run."""
         own = self.timeout if unit.timeout is None else unit.timeout
-        return self.begun + min(own, self.max_timeout)
+        return self.begun + max(min(own, self.max_timeout), self.patience)
 
     def until(self, running: Iterable[UnitOfWork]) -> float:
         """Until when the process may need; its parent kills it ``kill_after`` later."""
@@ -47,4 +50,4 @@ class Drain:
     @property
     def settled_by(self) -> float:
         """When to stop waiting for Redis to take what has finished."""
-        return self.begun + self.timeout + self.kill_after / 2
+        return self.begun + max(self.timeout, self.patience) + self.kill_after / 2

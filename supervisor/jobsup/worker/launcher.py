@@ -197,13 +197,14 @@ class Launcher:
         self._heartbeat.poke()
         self._events.emit("worker.quiet", busy=len(self._running()))
 
-    def drain(self, begun: float | None = None) -> None:
-        """Idempotent: the stop that began first counts."""
-        if self._drain is not None:
+    def drain(self, begun: float | None = None, patience: float = 0.0) -> None:
+        """Idempotent: the stop that began first counts, but one without *patience* ends that of a reload."""
+        if self._drain is not None and (patience or not self._drain.patience):
             return
         self.quiet()
         self._slot.set_state(slot.DRAINING)
-        self._drain = Drain.of(self._profile, monotonic() if begun is None else begun)
+        self._drain = Drain.of(self._profile, monotonic() if begun is None else begun, patience)
+        self._until = 0.0
         self._tell_until(self._drain)
         self._events.emit("worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic()))
 
@@ -257,7 +258,7 @@ class Launcher:
             case "quiet":
                 self.quiet()
             case "drain":
-                self.drain(message["begun"])
+                self.drain(message["begun"], message["patience"])
             case "halt":
                 self.halt()
             case "dump":
@@ -301,6 +302,7 @@ class Launcher:
     def _publish_work(self) -> None:
         # Called by every thread that changes it: each writes the whole truth, so the last one is right.
         self._slot.set_work(sum(m.busy for m in self._managers), sum(m.in_hand for m in self._managers))
+        self._slot.set_done(self._counters.finished, self._counters.failed)
 
     def _enforce_limits(self, running: list[tuple[Processor, UnitOfWork]]) -> None:
         now = monotonic()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from jobsup.clock import FOREVER
 from jobsup.parent.plan import Drain, Kill, Mode, Pool, Quiet, Spawn, State, Worker, next_deadline, plan
 from jobsup.parent.stages import Stage
@@ -84,13 +86,13 @@ def test_an_old_worker_stays_while_its_successor_boots() -> None:
 def test_an_old_worker_drains_once_its_successor_is_ready_and_the_next_slot_begins() -> None:
     found = decide(worker("a"), worker("b"), worker("c", Stage.READY, 2), pool=pool(generation=2))
 
-    assert found == [Drain("a"), Spawn("main", 2)]
+    assert found == [Drain("a", patient=True), Spawn("main", 2)]
 
 
 def test_the_last_old_worker_drains_and_nobody_else_is_made() -> None:
     found = decide(worker("b"), worker("c", Stage.READY, 2), worker("d", Stage.READY, 2), pool=pool(generation=2))
 
-    assert found == [Drain("b")]
+    assert found == [Drain("b", patient=True)]
 
 
 def test_a_reload_waits_for_a_template_and_keeps_what_works() -> None:
@@ -100,7 +102,7 @@ def test_a_reload_waits_for_a_template_and_keeps_what_works() -> None:
 def test_a_rollback_drops_what_boots_and_keeps_what_works() -> None:
     found = decide(worker("a"), worker("b"), worker("c", Stage.BOOTING, 2), pool=pool(generation=1))
 
-    assert found == [Drain("c")]
+    assert found == [Drain("c", patient=True)]
 
 
 def test_a_rollback_replaces_ready_workers_of_the_bad_generation_without_losing_capacity() -> None:
@@ -108,11 +110,17 @@ def test_a_rollback_replaces_ready_workers_of_the_bad_generation_without_losing_
 
 
 def test_a_pool_that_shrinks_lets_its_newest_go() -> None:
-    assert decide(worker("a"), worker("b"), worker("c"), pool=pool(size=1)) == [Drain("c"), Drain("b")]
+    assert decide(worker("a"), worker("b"), worker("c"), pool=pool(size=1)) == [
+        Drain("c", patient=True),
+        Drain("b", patient=True),
+    ]
 
 
 def test_a_removed_pool_drains() -> None:
-    assert decide(worker("a"), worker("b"), pool=pool(size=0, generation=2)) == [Drain("a"), Drain("b")]
+    assert decide(worker("a"), worker("b"), pool=pool(size=0, generation=2)) == [
+        Drain("a", patient=True),
+        Drain("b", patient=True),
+    ]
 
 
 def test_pools_do_not_count_each_others_workers() -> None:
@@ -127,3 +135,39 @@ def test_the_next_deadline_is_the_earliest_that_changes_something() -> None:
 
     assert next_deadline(state, now=3.0) == 5.0
     assert next_deadline(State(Mode.RUNNING, (pool(),), ()), now=3.0) == FOREVER
+
+
+# -- canaries, surge and old generations
+
+
+def test_the_first_of_a_new_generation_works_beside_the_old_ones_until_it_has_proved_itself() -> None:
+    alone = pool(2, generation=2, alone=True)
+    old = worker("a"), worker("b")
+    assert decide(*old, pool=alone) == [Spawn("main", 2)]
+    assert decide(*old, worker("c", generation=2), pool=alone) == []
+    assert decide(*old, worker("c", generation=2), pool=replace(alone, alone=False)) == [
+        Drain("a", patient=True),
+        Spawn("main", 2),
+    ]
+
+
+def test_a_canary_that_failed_goes_and_nobody_else() -> None:
+    assert decide(worker("a"), worker("b"), worker("c", generation=2)) == [Drain("c", patient=True)]
+
+
+def test_a_larger_surge_replaces_as_many_at_a_time() -> None:
+    assert decide(worker("a"), worker("b"), pool=pool(2, generation=2, surge=2)) == [Spawn("main", 2)] * 2
+
+
+def leaving(nonce: str, generation: int) -> Worker:
+    return replace(worker(nonce, Stage.DRAINING, generation), patient=True)
+
+
+def test_a_stop_ends_the_patience_of_a_reload() -> None:
+    assert decide(leaving("a", 1), mode=Mode.STOPPING) == [Drain("a")]
+
+
+def test_of_too_many_generations_the_oldest_has_to_leave_as_in_a_stop() -> None:
+    workers = leaving("a", 1), leaving("b", 2), worker("c", generation=3)
+    assert decide(*workers, pool=pool(1, generation=3, generations=3)) == []
+    assert decide(*workers, pool=pool(1, generation=3, generations=2)) == [Drain("a")]

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from jobsup.clock import FOREVER
 from jobsup.parent import restart
-from jobsup.parent.plan import SURGE, Drain, Kill, Mode, Pool, Quiet, Spawn, State, Worker, next_deadline, plan
+from jobsup.parent.plan import Drain, Kill, Mode, Pool, Quiet, Spawn, State, Worker, next_deadline, plan
 from jobsup.parent.stages import Event, Stage, after
 
 BOOT, DRAIN = 10.0, 5.0
@@ -141,8 +141,8 @@ class Kernel(RuleBasedStateMachine):
         staying = [w for w in self.workers.values() if w.stage < Stage.DRAINING]
         # A pool that was made smaller keeps its old READY workers only until this tick's drains.
         if self.mode is Mode.RUNNING:
-            assert len(staying) <= self.pool.size + SURGE
-            assert len(fetching_later) <= self.pool.size + SURGE
+            assert len(staying) <= self.pool.size + self.pool.surge
+            assert len(fetching_later) <= self.pool.size + self.pool.surge
 
     @invariant()
     def a_stop_ends_within_its_budget(self) -> None:

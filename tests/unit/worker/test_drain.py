@@ -7,7 +7,7 @@ from jobsup.worker.drain import Drain
 from jobsup.worker.unit import UnitOfWork
 
 
-def drain(begun: float = 100.0, timeout: float = 25.0, max_timeout: float = 60.0) -> Drain:
+def drain(begun: float = 100.0, timeout: float = 25.0, max_timeout: float = 60.0, patience: float = 0.0) -> Drain:
     profile = Profile(
         "p",
         1,
@@ -16,7 +16,7 @@ def drain(begun: float = 100.0, timeout: float = 25.0, max_timeout: float = 60.0
         max_timeout=max_timeout,
         kill_after=6.0,
     )
-    return Drain.of(profile, begun)
+    return Drain.of(profile, begun, patience)
 
 
 def unit(timeout: float | None = None) -> UnitOfWork:
@@ -52,3 +52,10 @@ def test_a_halt_leaves_no_time_for_anything() -> None:
 
     assert halted.deadline(unit(3600)) == 100.0
     assert halted.leave_at([unit()]) == 103.0
+
+
+def test_a_reload_gives_every_job_its_patience_and_never_less_than_a_stop() -> None:
+    patient = drain(patience=3600.0)
+    assert patient.deadline(unit()) == patient.deadline(unit(5)) == 3700.0
+    assert patient.settled_by == 3703.0
+    assert drain(patience=1.0).deadline(unit()) == 125.0
