@@ -7,7 +7,8 @@ the embedded server stays.
 | role | descriptors |
 |---|---|
 | parent | a file with ``{"config", "argv", "cwd"}`` as JSON |
-| template, keeper | link to the parent, hold |
+| template | link to the parent, hold |
+| keeper | link to the parent, hold, pulse |
 | embedded | link to the parent, the end of hold that reads EOF |
 """
 
@@ -41,11 +42,13 @@ def template(link: int, hold: int) -> int:
     return main.run(link, launcher.run)
 
 
-def keeper(link: int, hold: int) -> int:
+def keeper(link: int, hold: int, pulse: int) -> int:
     from jobsup.keeper import main
+    from jobsup.unix.pulse import Pulse
 
     os.set_inheritable(hold, False)
-    return main.run(link)
+    os.set_inheritable(pulse, False)
+    return main.run(link, Pulse(pulse))
 
 
 def embedded(link: int, hold: int) -> int:

@@ -25,7 +25,7 @@ def note(*words):
         trace.write(" ".join(map(str, words)) + "\n")
 
 
-def keeper(link_fd, hold):
+def keeper(link_fd, hold, _pulse):
     os.set_inheritable(hold, False)
     link = Link.from_fd(link_fd, blocking=True)
     while not link.closed:

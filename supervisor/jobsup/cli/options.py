@@ -39,6 +39,7 @@ _OPTIONS = [
                  help="Run a Valkey of our own; DIR keeps its data."),
     click.option("--log-format", type=click.Choice(["text", "json"]), default="text", help="Log lines."),
     click.option("--ctl", metavar="SOCKET", help="Control socket."),
+    click.option("--health", metavar="ADDRESS:PORT", help="Answer /startup, /live and /ready there."),
 ]  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def check(
         problems += _queues(profile)
         problems += _requirements(profile, exists)
         problems += _budget(profile, grace.origin if grace else "", allowed)
-    together = (_names, _quarantines, _redis, _wire)
+    together = (_names, _quarantines, _redis, _health, _wire)
     return profiles, problems + [problem for look in together for problem in look(profiles)]
 
 
@@ -189,6 +189,16 @@ def _redis(profiles: Sequence[Checked]) -> Iterator[Problem]:
                 other.origin,
                 f"names {masked(other.value)}, but {named[0].origin} names {masked(named[0].value)}; "
                 "one supervisor has one Redis, so start a second jobsup for the other",
+            )
+
+
+def _health(profiles: Sequence[Checked]) -> Iterator[Problem]:
+    named = [profile.settings["health"] for profile in profiles if "health" in profile.settings]
+    for other in named[1:]:
+        if other.value != named[0].value:
+            yield error(
+                other.origin,
+                f"health is {other.value}, but {named[0].value} in {named[0].origin}; one supervisor has one address",
             )
 
 

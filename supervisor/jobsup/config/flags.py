@@ -26,3 +26,4 @@ class Flags:
     embedded: str | None = None
     log_format: Literal["text", "json"] = "text"
     ctl: str | None = None
+    health: str | None = None

@@ -126,6 +126,7 @@ def _from_flags(flags: Flags) -> dict[str, Setting]:
         "timeout": (flags.timeout, "-t"),
         "tag": (flags.tag, "-g"),
         "verbose": (flags.verbose or None, "-v"),
+        "health": (flags.health, "--health"),
     }
     return {key: Setting(value, f"flag {flag}") for key, (value, flag) in given.items() if value is not None}
 

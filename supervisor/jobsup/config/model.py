@@ -121,6 +121,8 @@ class Config:
     log_format: Literal["text", "json"] = "text"
     verbose: bool = False
     ctl: str = ""
+    health: str = ""
+    """Where the probes are answered, as ``config.address`` reads it; "": nowhere."""
     embedded: str | None = None
     """The state directory of the embedded server; None: no embedded server."""
 

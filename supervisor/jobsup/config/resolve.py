@@ -58,6 +58,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], directory: str) -> Resolut
         log_format=supervisor["log_format"].value,
         verbose=supervisor["verbose"].value,
         ctl=supervisor["ctl"].value,
+        health=supervisor["health"].value,
         embedded=supervisor["embedded"].value,
     )
     return Resolution(config, tuple(problems), supervisor, tuple(profiles))
@@ -78,11 +79,13 @@ def _supervisor(
     if len(os.fsencode(ctl.value)) > paths.MAX_SOCKET:
         problems.append(_too_long(ctl.origin, ctl.value, "set --ctl to a shorter path"))
     verbose = next((p.settings["verbose"] for p in profiles if "verbose" in p.settings and p["verbose"]), None)
+    health = next((p.settings["health"] for p in profiles if "health" in p.settings), Setting("", "default"))
     return {
         "environment": loaded.environment,
         "redis": redis,
         "embedded": embedded,
         "ctl": ctl,
+        "health": health,
         "log_format": Setting(flags.log_format, "flag --log-format" if flags.log_format != "text" else "default"),
         "verbose": verbose or Setting(False, "default"),
     }
@@ -136,7 +139,7 @@ def _profile(profile: Checked, directory: str) -> Profile:
     plain = {
         key: setting.value
         for key, setting in profile.settings.items()
-        if key not in {"concurrency", "queues", "capsules", "redis", "redis_file", "verbose", "require"}
+        if key not in {"concurrency", "queues", "capsules", "redis", "redis_file", "verbose", "health", "require"}
     }
     # Absolute: a worker may be started from another directory than this command.
     required = tuple(

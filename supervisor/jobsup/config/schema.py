@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from jobsup.config import address
 from jobsup.config.problem import shown
 from jobsup.config.queues import queues
 from jobsup.config.redis_url import fault
@@ -103,6 +104,14 @@ def redis_url(value: Any) -> str:
     return str(value)
 
 
+def listening(value: Any) -> str:
+    try:
+        address.parse(value if isinstance(value, str) else "")
+    except ValueError:
+        raise ValueError(f"must be an IP address and a port (127.0.0.1:7433, [::]:7433), is {shown(value)}") from None
+    return str(value)
+
+
 def capsules(value: Any) -> dict[str, dict[str, Any]]:
     if not isinstance(value, dict) or not all(isinstance(inner, dict | None) for inner in value.values()):
         raise ValueError("must be a mapping of names to {queues, concurrency}")
@@ -164,6 +173,7 @@ KEYS: dict[str, Key] = {
     "dead_timeout_in_seconds": Key(seconds, 15_552_000),
     "average_scheduled_poll_interval": Key(seconds, 5),
     "wire": Key(wire, 8),
+    "health": Key(listening),
     "verbose": Key(boolean, False),
 }
 

@@ -7,10 +7,12 @@ import select
 import signal
 
 from jobsup.clock import monotonic, wall
+from jobsup.config.address import parse
 from jobsup.config.model import Config
 from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.events import Events
 from jobsup.exits import Exit
+from jobsup.keeper import health, http
 from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
@@ -19,6 +21,7 @@ from jobsup.store import scripts, server
 from jobsup.store.connection import connect, primary
 from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
+from jobsup.unix.pulse import Pulse
 from jobsup.unix.wakeup import Wakeup
 
 _SWEEP_EVERY = 2.0
@@ -28,7 +31,7 @@ _RETRY = 0.5
 """Seconds between tries while Redis is away."""
 
 
-def run(link_fd: int) -> int:
+def run(link_fd: int, pulse: Pulse) -> int:
     """The body of ``python -m jobsup.assembly keeper``."""
     # The parent decides when we stop.  A TERM sent to the whole group must not end the process that gives jobs back;
     # the one that arrives when the parent died says the same as the end of the link.
@@ -58,10 +61,18 @@ def run(link_fd: int) -> int:
             link.send("fatal", sentence=str(error), exit=int(code))
             return code
     try:
-        keeper = Keeper(link, wakeup, config, events, start["ended"])
+        keeper = Keeper(link, wakeup, config, pulse, events, start["ended"])
     except RedisRefused as error:
         events.emit("redis.lost", error=str(error))
         return Exit.UNAVAILABLE
+    try:
+        keeper.serve()
+    except OSError as error:
+        sentence = f"health: {config.health} cannot be listened on: {error.strerror}; choose another (--health)"
+        if start["first"]:
+            link.send("fatal", sentence=sentence, exit=int(Exit.CANT_CREATE))
+            return Exit.CANT_CREATE
+        events.emit("health.unserved", address=config.health, error=error.strerror)
     # Who died while we were being started was told of in the same breath.
     for message in later:
         keeper.hear(message)
@@ -83,12 +94,18 @@ class Keeper:
     2. sweep     leases that have run out
     3. schedule  jobs whose time has come
 
-    Redis being away delays all of it and loses none: what was not done is done when it is back.
+    Redis being away delays all of it and loses none: what was not done is done when it is back.  Probes do not wait
+    for Redis: they are answered in a thread of their own.
     """
 
-    def __init__(self, link: Link, wakeup: Wakeup, config: Config, events: Events, ended: list[Message]) -> None:
+    def __init__(
+        self, link: Link, wakeup: Wakeup, config: Config, pulse: Pulse, events: Events, ended: list[Message]
+    ) -> None:
         self._link = link
         self._wakeup = wakeup
+        self._pulse = pulse
+        self._server: http.Server | None = None
+        self._served = ""
         self._events = events
         self._configure(config)
         self._ended = ended
@@ -100,7 +117,28 @@ class Keeper:
         self._primary: str | None = None
         self._stopping = False
 
+    def serve(self) -> None:
+        """Answer probes where the configuration says, and nowhere else.
+
+        Raises:
+            OSError: the address cannot be had.
+        """
+        address = self._config.health
+        if address == self._served:
+            return
+        if self._server is not None:
+            self._server.close()
+        self._server, self._served = None, ""
+        if address:
+            self._server, self._served = http.Server(parse(address), self._probed), address
+            self._server.start()
+            self._events.emit("health.served", address=address)
+
+    def _probed(self, path: str) -> http.Page | None:
+        return health.page(path, self._pulse.read(), redis=self._away_since is None, now=monotonic())
+
     def _configure(self, config: Config) -> None:
+        self._config = config
         self._client = connect(config.redis_url)
         self._recovery = Recovery(self._client, self._events, config.profiles)
         self._scheduler = Scheduler(self._client, config.profiles[0].wire, limits_of(config.profiles))
@@ -111,6 +149,11 @@ class Keeper:
             self._configure(config)
         except RedisRefused as error:  # a file that the URL names is gone; the new workers say so too
             self._events.emit("redis.warning", sentence=f"The keeper goes on with its old settings: {error}")
+            return
+        try:
+            self.serve()
+        except OSError as error:
+            self._events.emit("health.unserved", address=config.health, error=error.strerror)
 
     def hear(self, message: Message) -> None:
         """Take note of what the parent says."""

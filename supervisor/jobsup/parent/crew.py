@@ -79,6 +79,12 @@ class Crew:
         return {child.pid for child in self._children.values() if child.pid}
 
     @property
+    def able(self) -> int:
+        """Workers that can fetch, or could before they were made quiet; those of suspects do not count."""
+        up = (Stage.READY, Stage.QUIET)
+        return sum(child.stage in up and not child.profile.isolated for child in self)
+
+    @property
     def spawning(self) -> bool:
         """Whether a process of ours may exist that has not been named yet."""
         return any(not child.pid for child in self._children.values())

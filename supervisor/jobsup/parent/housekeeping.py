@@ -14,6 +14,7 @@ from jobsup.parent.verdict import Verdict
 from jobsup.typedefs import Identity
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
+from jobsup.unix.pulse import Pulse
 from jobsup.unix.slot import Running
 
 SETTLE_WITHIN = 5.0
@@ -25,6 +26,7 @@ class Housekeeping:
 
     Attributes:
         up: the keeper was ready once, so Redis is there and the start may go on.
+        pulse: what the keeper can tell of us at any time.
         given_back: jobs that the keeper found and gave back since ``count_from_now``.
     """
 
@@ -45,11 +47,12 @@ class Housekeeping:
         self.up = False
         self.redis = True
         self.given_back = 0
+        self.pulse = Pulse.create()
         self.keeper = Helper(
             context,
             "Keeper",
             role="keeper",
-            fds=(context.hold,),
+            fds=(context.hold, self.pulse.fd),
             hello=self._hello,
             on_message=self._said,
             on_end=lambda _: None,

@@ -32,6 +32,7 @@ from jobsup.unix import pidfd, process, proctitle
 from jobsup.unix.ctlsock import SocketInUse
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
+from jobsup.unix.pulse import Facts
 from jobsup.unix.wakeup import Wakeup
 
 _PYTHON = (sys.executable, "-P", "-m")
@@ -298,7 +299,13 @@ class Supervisor:
         if self._strangers and not self._crew.spawning:
             # Not while a worker is being made: it may have died unnamed, and its status must not be taken.
             self._strangers = not pidfd.reap_strangers(self._our_pids())
+        self._beat(now)
         self._show()
+
+    def _beat(self, now: float) -> None:
+        stopping = self._mode is Mode.STOPPING
+        failed = len(self._crew.failed_pools())
+        self._house.pulse.beat(Facts(now, self._announced, stopping, self._crew.able, failed))
 
     def _tick_helpers(self, now: float) -> None:
         if self._guard:

@@ -13,6 +13,7 @@ from conftest import Server, eventually
 from jobsup.config.model import Capsule, Config, Profile
 from jobsup.unix import link
 from jobsup.unix.link import Link
+from jobsup.unix.pulse import Pulse
 
 
 @pytest.fixture
@@ -29,6 +30,7 @@ def test_a_death_that_is_told_in_one_breath_with_the_start_is_not_forgotten(
     server: Server, r: redis.Redis, ends: tuple[Link, int]
 ) -> None:
     parent, theirs = ends
+    pulse = Pulse.create()
     profile = Profile("main", 1, (Capsule("default", 1, (("a", 0),)),))
     config = Config((profile,), server.url)
     r.zadd("jobsup:leases", {"vm:1:x": 4_000_000_000})
@@ -37,8 +39,8 @@ def test_a_death_that_is_told_in_one_breath_with_the_start_is_not_forgotten(
     facts = {"pool": "main", "cause": "crash", "isolated": False, "running": [], "verdict": "", "death": None}
     parent.send("start", config=config.dump(), first=False, ended=[])
     parent.send("ended", identity="vm:1:x", **facts)
-    command = [sys.executable, "-P", "-m", "jobsup.assembly", "keeper", str(theirs), "1"]
-    keeper = subprocess.Popen(command, pass_fds=[theirs], stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-P", "-m", "jobsup.assembly", "keeper", str(theirs), "1", str(pulse.fd)]
+    keeper = subprocess.Popen(command, pass_fds=[theirs, pulse.fd], stdout=subprocess.DEVNULL)
     try:
         eventually(lambda: r.lrange("queue:a", 0, -1) == [b"job"])
     finally:
