@@ -2,7 +2,8 @@
 
     python -m benchmarks.reload --jobs 5000 --reloads 20 [--json result.json]
 
-The same load runs twice, without reloads and with them.  Exit code 1 when a job is lost or runs twice, or a reload fails.
+The same load runs twice, without reloads and with them.  Exit code 1 when a job is lost or runs twice, or when a
+reload fails.
 """
 
 from __future__ import annotations
