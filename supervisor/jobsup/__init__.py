@@ -4,10 +4,11 @@ The public names below are resolved when first asked for: a parent process, or a
 enqueues, must not pay for what it does not use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+# A probe starts within milliseconds or not at all, and typing alone takes five of them.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from jobsup.client import Client as Client
     from jobsup.errors import Cancelled as Cancelled
     from jobsup.errors import Shutdown as Shutdown
@@ -31,7 +32,9 @@ _HOME = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
+    from importlib import import_module
+
     try:
         value = getattr(import_module(_HOME[name]), name)
     except KeyError:

@@ -1,7 +1,5 @@
 """Everything jobsup raises on purpose."""
 
-import traceback
-
 
 class JobsupError(Exception):
     """Base of the errors a caller may want to catch.  The message is one sentence for a person."""
@@ -63,6 +61,8 @@ def explained(error: BaseException) -> str:
     """What to print of a failed import: a sentence for a mistake we understand, else the whole traceback."""
     if isinstance(error, JobsupError):
         return str(error)
+    import traceback  # not before it is needed: every command, and every probe, loads this module
+
     return "".join(traceback.format_exception(error)).rstrip()
 
 

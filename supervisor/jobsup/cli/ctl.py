@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from jobsup.cli import ping
 from jobsup.cli.why import stack_of, verdict
 from jobsup.clock import Deadline
 from jobsup.errors import JobsupError
@@ -57,6 +58,13 @@ class Remote:
 def command(context: click.Context, path: str | None) -> None:
     """Ask or steer a running jobsup."""
     context.obj = Remote(control_socket(path, os.environ)[0])
+
+
+@command.command("ping")
+@click.pass_obj
+def ping_(remote: Remote) -> None:
+    """Succeed, without a word, when the parent answers. For probes: it starts within milliseconds."""
+    sys.exit(ping.run(remote.path))
 
 
 @command.command()

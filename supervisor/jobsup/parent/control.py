@@ -31,6 +31,7 @@ class Control:
         self._loop = loop
         self._supervisor = supervisor
         self._commands: dict[str, Callable[[], str | None]] = {
+            "ping": lambda: None,
             "quiet": supervisor.quiet,
             "stop": supervisor.drain,
             "reload": supervisor.reload,

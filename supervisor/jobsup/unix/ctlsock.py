@@ -3,6 +3,8 @@
 The path is the lock as well: who finds a living listener there may not start a second one.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import json
@@ -10,11 +12,14 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import Callable
-from typing import Any
 
 from jobsup.errors import JobsupError
 from jobsup.unix.paths import private_directory
+
+TYPE_CHECKING = False  # see the package's __init__: ``ctl ping`` loads this
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
 
 _MAX_REQUEST = 65_536
 _MAX_CLIENTS = 32
@@ -42,7 +47,7 @@ class Server:
     def fileno(self) -> int:
         return self._listener.fileno()
 
-    def accept(self) -> "Connection | None":
+    def accept(self) -> Connection | None:
         """The next client; None when there is none, or it is another user's."""
         try:
             sock, _ = self._listener.accept()

@@ -1,10 +1,15 @@
 """Where our sockets and state live, and that nobody else can have put something there."""
 
+from __future__ import annotations
+
 import os
 import stat
-from collections.abc import Mapping
 
 from jobsup.errors import JobsupError
+
+TYPE_CHECKING = False  # see the package's __init__: ``ctl ping`` loads this
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 MAX_SOCKET = 100
 """Bytes of a Unix socket's path: the smallest ``sun_path`` is 104, with its NUL and room to spare."""
