@@ -112,17 +112,37 @@ def test_a_reload_may_follow_a_failed_one(parent: Parent) -> None:
     assert {worker["generation"] for worker in parent.workers()} == {3}
 
 
-def test_a_reload_during_a_reload_is_refused(parent: Parent) -> None:
-    parent.config = replace(parent.config, profiles=(profile(boot_timeout=5.0),))
+def test_a_reload_asked_for_during_a_reload_follows_it_once(parent: Parent) -> None:
+    parent.config = replace(parent.config, profiles=(profile(boot_timeout=1.0),))
     parent.resolves_to(config=parent.config.dump())
     parent.start()
     parent.set("worker-hangs-2")
     assert parent.ask("reload") == {"ok": True}
+    eventually(lambda: parent.workers("booting"))
 
-    refused = parent.ask("reload")
+    assert [parent.ask("reload") for _ in range(3)] == [{"ok": True}] * 3
 
-    assert refused["ok"] is False
-    assert "running already" in str(refused["error"])
+    assert parent.status()["reload"]["asked_for"] == 3  # type: ignore[index]
+    eventually(lambda: "generation 1 goes on" in parent.log)
+    eventually(lambda: reload_state(parent) == "done")
+    assert {worker["generation"] for worker in parent.workers()} == {3}
+    assert "Reloading: generation 4" not in parent.log
+
+
+@pytest.mark.parametrize("command", ["quiet", "stop"])
+def test_none_follows_when_jobsup_is_made_quiet_or_stops(parent: Parent, command: str) -> None:
+    parent.resolves_to(config=parent.config.dump())
+    parent.start()
+    parent.set("worker-hangs-2")
+    parent.ask("reload")
+    eventually(lambda: parent.workers("booting"))
+    parent.ask("reload")
+
+    parent.ask(command)
+    parent.signal(signal.SIGTERM)
+
+    parent.wait()
+    assert "Reloading: generation 3" not in parent.log
 
 
 def test_a_stop_during_a_reload_stops_both_generations(parent: Parent) -> None:

@@ -120,7 +120,8 @@ def reload(remote: Remote, wait: bool) -> None:
     """Replace every process by one with the code and configuration that are on disk now."""
     remote.ask("reload")
     if wait:
-        _wait(remote, lambda status: status["reload"]["state"] in ("done", "failed"), _reload_line, None)
+        mine = remote.ask("status")["reload"]["asked_for"]
+        _wait(remote, lambda status: _reloaded(status["reload"], mine), _reload_line, None)
         outcome = remote.ask("status")["reload"]
         if outcome["state"] == "failed":
             raise JobsupError(f"Reload refused: {outcome['reason']}")
@@ -221,6 +222,11 @@ def _idle(status: dict[str, Any]) -> bool:
         child["busy"] or child["in_hand"] or child["fetching"] or child["state"] in ("spawning", "booting")
         for child in _children(status)
     )
+
+
+def _reloaded(reload: dict[str, Any], mine: int) -> bool:
+    """Whether the reload to generation *mine* has ended; one that ran already comes first."""
+    return bool(reload["generation"] >= mine and reload["state"] in ("done", "failed"))
 
 
 def _sized(status: dict[str, Any], sizes: dict[str, int]) -> bool:

@@ -30,11 +30,12 @@ class Step(Enum):
 
 
 class Reloader:
-    """The reload that runs, or the last one.  There is never more than one.
+    """The reload that runs, or the last one.  There is never more than one; asked for meanwhile, another follows.
 
-    1. request    refuse, or begin
+    1. request    begin, now or after the one that runs: what is on disk may have changed since that one began
     2. tick       next step when the one before is done
     3. fail       back to the old generation, from any step
+    4. give_up    the same, and none follows
 
     ``switch(generation)`` is called to make a generation the one that the pools are to have; ``settled()``
     tells whether they have it.
@@ -59,6 +60,7 @@ class Reloader:
         self._retired: list[Generation] = []
         self._resolver: Resolver | None = None
         self._number = first.number
+        self._next_argv: list[str] | None = None
         self._begun = 0.0
         self._step = Step.DONE
         self._reason = ""
@@ -87,12 +89,14 @@ class Reloader:
         return helpers | ({self._resolver.pid} if self._resolver else set())
 
     def status(self) -> dict[str, JSON]:
-        return {"generation": self._number, "state": self._step.value, "reason": self._reason}
+        asked_for = self._number + (self._next_argv is not None)
+        return {"generation": self._number, "state": self._step.value, "reason": self._reason, "asked_for": asked_for}
 
-    def request(self, argv: list[str]) -> str | None:
-        """Begin; or a sentence why not."""
+    def request(self, argv: list[str]) -> None:
         if self.active:
-            return "A reload is running already; wait for it, then ask again."
+            self._next_argv = argv
+            return
+        self._next_argv = None
         self._number += 1
         self._begun, self._step, self._reason = clock.monotonic(), Step.RESOLVING, ""
         self._context.events.emit("reload.begun", generation=self._number)
@@ -100,7 +104,6 @@ class Reloader:
             self._resolver = Resolver(self._context, argv, self._resolved)
         except OSError as error:
             self.fail(f"no process to read the configuration: {error}")
-        return None
 
     def tick(self, now: float) -> None:
         if self._resolver:
@@ -108,6 +111,8 @@ class Reloader:
         for generation in self.generations:
             generation.tick(now)
         self._retired = [generation for generation in self._retired if not generation.gone]
+        if self._next_argv is not None:
+            self.request(self._next_argv)
         if self.next is None:
             return
         if self._step is Step.LOADING and self.next.loaded:
@@ -142,8 +147,12 @@ class Reloader:
             self._switch(self.current)
         self._context.events.emit("reload.failed", generation=self.current.number, reason=reason)
 
+    def give_up(self, reason: str) -> None:
+        self._next_argv = None
+        self.fail(reason)
+
     def stop(self) -> None:
-        self.fail("jobsup is stopping")
+        self.give_up("jobsup is stopping")
         for generation in self.generations:
             generation.stop()
 

@@ -21,6 +21,7 @@ from jobsup.parent.child import Child
 from jobsup.parent.control import Control
 from jobsup.parent.crew import Crew
 from jobsup.parent.generation import Generation
+from jobsup.parent.guard import Guard
 from jobsup.parent.helper import Helper
 from jobsup.parent.housekeeping import SETTLE_WITHIN, Housekeeping
 from jobsup.parent.loop import Commands, Context, Loop
@@ -85,20 +86,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         process.become_subreaper()
 
-        self._guard: Helper | None = None
-        self._guard_up = not config.embedded
-        if config.embedded:
-            self._guard = Helper(
-                context,
-                "Embedded server",
-                role="embedded",
-                fds=(hold_reader,),
-                hello=lambda: {"op": "start", "config": config.dump()},
-                on_message=self._guard_said,
-                on_end=self._helper_ended,
-            )
-        else:
-            os.close(hold_reader)
+        self._guard = Guard(context, config, hold_reader, on_fatal=self._fatal, on_end=self._helper_ended)
         self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
         self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
 
@@ -165,17 +153,21 @@ class Supervisor:
     def quiet(self) -> str | None:
         """Fetch nothing more; irreversible, as in Sidekiq."""
         if self._mode is Mode.RUNNING:
-            self._reloader.fail("jobsup was made quiet")
+            self._reloader.give_up("jobsup was made quiet")
             self._mode = Mode.QUIET
         return None
 
     def reload(self) -> str | None:
-        """Begin to replace everything with what is on disk now; or a sentence why not."""
+        """Begin to replace everything with what is on disk now; or a sentence why not.
+
+        Asked during a reload it begins when that has ended.
+        """
         if self._mode is not Mode.RUNNING:
             return "jobsup is quiet or stopping; start it again instead."
         if not self._announced:
             return "jobsup is still starting; wait until it is ready."
-        return self._reloader.request(self._argv)
+        self._reloader.request(self._argv)
+        return None
 
     def scale(self, sizes: dict[str, int]) -> str | None:
         """Have pools of other sizes than their profiles say, by name; or a sentence why not."""
@@ -201,8 +193,6 @@ class Supervisor:
 
     def status(self) -> dict[str, JSON]:
         now = clock.monotonic()
-        helpers = [self._house.keeper, *(t for g in self._reloader.generations for t in g.templates)]
-        helpers += [self._guard] if self._guard else []
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -213,7 +203,7 @@ class Supervisor:
             "redis": self._house.redis,
             "pools": self._pools.status(now),
             "deaths": [verdict.dump() for verdict in self._crew.verdicts],
-            "helpers": [helper.status(now) for helper in helpers if not helper.gone],
+            "helpers": [helper.status(now) for helper in self._helpers if not helper.gone],
         }
 
     # what happens
@@ -235,12 +225,6 @@ class Supervisor:
             self.halt()
         else:
             self.drain()
-
-    def _guard_said(self, guard: Helper, message: Message, fds: list[int]) -> None:
-        if message["op"] == "ready":
-            self._guard_up = True
-        elif message["op"] == "fatal" and not self._guard_up:
-            self._fatal(str(message["sentence"]), Exit(message["exit"]))
 
     def _fatal(self, sentence: str, code: Exit) -> None:
         """The start is refused with a sentence that says why and what to do."""
@@ -308,9 +292,8 @@ class Supervisor:
         self._house.pulse.beat(Facts(now, self._announced, stopping, self._crew.able, failed))
 
     def _tick_helpers(self, now: float) -> None:
-        if self._guard:
-            self._guard.tick(now)
-        if self._guard_up:
+        self._guard.tick(now)
+        if self._guard.up:
             self._house.keeper.tick(now)
         if self._house.up:
             self._reloader.tick(now)
@@ -337,7 +320,7 @@ class Supervisor:
         longest = max((profile.max_timeout + profile.kill_after for profile in profiles), default=0.0)
         self._give_up_at = self._stop_begun + longest + SETTLE_WITHIN
         self._events.emit("stop.begun", seconds=seconds)
-        self._reloader.fail("jobsup is stopping")
+        self._reloader.give_up("jobsup is stopping")
         self._house.count_from_now()
         self._crew.count_from_now()
 
@@ -349,15 +332,13 @@ class Supervisor:
             return
         self._house.stop()
         self._reloader.stop()
-        if self._guard and self._house.keeper.gone:
+        if self._house.keeper.gone:
             self._guard.stop()
 
     def _finished(self) -> bool:
         if self._mode is not Mode.STOPPING or (len(self._crew) and clock.monotonic() < self._give_up_at):
             return False
-        helpers = [self._house.keeper, *([self._guard] if self._guard else [])]
-        helpers += [t for g in self._reloader.generations for t in g.templates]
-        return all(helper.gone and not helper.wanted for helper in helpers)
+        return all(helper.gone and not helper.wanted for helper in self._helpers)
 
     def _exit_code(self) -> Exit:
         if self._exit is not None:
@@ -379,15 +360,19 @@ class Supervisor:
             plan.next_deadline(self._pools.view(self._mode), now),
             self._pools.deadline(now),
             self._hung.deadline,
-            self._guard.deadline if self._guard else FOREVER,
-            self._house.deadline if self._guard_up else FOREVER,
+            self._guard.deadline,
+            self._house.deadline if self._guard.up else FOREVER,
             self._reloader.deadline if self._house.up else FOREVER,
             self._give_up_at if len(self._crew) and now < self._give_up_at else FOREVER,
         )
 
     def _our_pids(self) -> set[int]:
-        guard = {self._guard.pid} if self._guard else set()
-        return self._crew.pids | self._reloader.pids | {self._house.keeper.pid} | guard
+        return self._crew.pids | self._reloader.pids | {helper.pid for helper in self._helpers}
+
+    @property
+    def _helpers(self) -> list[Helper]:
+        templates = [template for generation in self._reloader.generations for template in generation.templates]
+        return [self._house.keeper, *templates, *self._guard.helpers]
 
     def _state(self) -> str:
         if self._mode is not Mode.RUNNING:
