@@ -24,9 +24,10 @@ _MIDDLE_FAILED = 1
 def fork_for(supervisor: int, report: Callable[[int, int], None], body: Callable[[], NoReturn]) -> bool:
     """Run *body* in a new child of process *supervisor*; False when the system had no process for it.
 
-    *report* is called in the middle process with the pid and a pidfd of the new one.  *body* runs with all
-    signals blocked: whoever wants them sets its handlers, then unblocks (a signal sent right after the fork
-    thus meets the right handler instead of an inherited one).
+    *report* is called in the middle process with the pid and a pidfd of the new one; until it has returned, *body*
+    does not begin, and if it fails, never.  *body* runs with all signals blocked: whoever wants them sets its
+    handlers, then unblocks (a signal sent right after the fork thus meets the right handler instead of an inherited
+    one).
     """
     with masked():
         try:
@@ -44,24 +45,28 @@ def _be_middle(supervisor: int, report: Callable[[int, int], None], body: Callab
     status = _MIDDLE_FAILED
     try:
         middle = os.getpid()
+        named, naming = os.pipe()
         pid = os.fork()
         if pid == 0:
-            _be_grandchild(middle, supervisor, body)
+            os.close(naming)
+            _be_grandchild(middle, supervisor, named, body)
         with contextlib.suppress(PermissionError, ProcessLookupError):
             os.setpgid(pid, pid)  # in both: a killpg must never meet a child that has not done it yet
-        try:
-            report(pid, os.pidfd_open(pid))
-        except BaseException:
-            os.kill(pid, signal.SIGKILL)  # ours and not reaped; nobody else would ever know of it
-            raise
+        report(pid, os.pidfd_open(pid))
+        os.write(naming, b"!")
         status = 0
     finally:
         os._exit(status)
 
 
-def _be_grandchild(middle: int, supervisor: int, body: Callable[[], NoReturn]) -> NoReturn:
+def _be_grandchild(middle: int, supervisor: int, named: int, body: Callable[[], NoReturn]) -> NoReturn:
     try:
         os.setpgid(0, 0)
+        # EOF: the middle process died, or failed, before anybody was told of us.  Whoever is unknown must not begin:
+        # nobody would reap it by name, nor give back what it took.
+        if not os.read(named, 1):
+            os._exit(_MIDDLE_FAILED)
+        os.close(named)
         # The death signal belongs to the parent of the moment, so wait until that is the supervisor.
         while os.getppid() == middle:
             time.sleep(_REPARENT_POLL)

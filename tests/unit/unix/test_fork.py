@@ -123,6 +123,23 @@ def test_an_exception_in_the_body_ends_only_the_new_process() -> None:
     )
 
 
+def test_a_process_that_nobody_was_told_of_does_not_begin() -> None:
+    """Its middle process is killed just before it names it."""
+    assert (
+        run("""
+        def report(pid, fd):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        def body():
+            print("began", flush=True)
+            os._exit(0)
+
+        print(fork.fork_for(os.getpid(), report, body), os.wait()[1] >> 8, flush=True)
+    """).strip()
+        == "False 1"
+    )
+
+
 def test_the_end_of_one_worker_is_seen_at_once_although_another_was_forked_later() -> None:
     """No sibling holds a copy of its link: the end of the file comes with the death."""
     assert (
