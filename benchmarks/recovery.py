@@ -293,7 +293,7 @@ def killed_keeper(supervisor: Supervisor, found: Found) -> None:
 
 def killed_template(supervisor: Supervisor, found: Found) -> None:
     template = supervisor.helper("Template")
-    pushed = {}
+    pushed: dict[int, float] = {}
     killed = replaced = 0.0
     while not replaced or len(pushed) < 300:
         if len(pushed) == 100:

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from conftest import eventually
-from harness import Jobsup, push
+from harness import Jobsup, inflight, push
 
 pytestmark = pytest.mark.system
 
@@ -49,6 +49,14 @@ def hold():
     open("held", "w").close()
     note("start", "hold")
     ctypes.PyDLL(None).sleep(600)
+
+@job
+def grab(seconds):
+    note("start", "grab")
+    # All of it in C, without a line of Python at which the lock could be let go.
+    until = time.monotonic() + seconds
+    next(filter(until.__le__, iter(time.monotonic, None)))
+    note("end", "grab")
 
 @job
 def blocked():
@@ -122,6 +130,22 @@ def test_a_job_that_holds_the_lock_beyond_its_limit_has_failed_and_its_neighbour
     assert "a job held the interpreter's lock beyond its time limit" in app.log()
     assert r.keys("jobsup:crashes:*") == []
     assert "process of its own" not in app.log()
+
+
+def test_a_job_that_holds_the_lock_for_longer_than_a_lease_runs_nowhere_else(app: Jobsup, r: redis.Redis) -> None:
+    app.jobs(STUCK)
+    app.profile("main", processes=2)
+    app.start()
+    workers = app.workers()
+    push(r, "grab", 24)
+    eventually(lambda: app.started() == ["grab"])
+
+    eventually(lambda: app.ended() == ["grab"], within=40)
+    eventually(lambda: inflight(r) == 0)
+    assert app.started() == ["grab"]
+    assert app.workers() == workers
+    assert "given up by the others" not in app.log()
+    assert "given to others" not in app.log()
 
 
 def test_nobody_is_killed_for_the_time_in_which_nobody_ran(app: Jobsup, r: redis.Redis) -> None:

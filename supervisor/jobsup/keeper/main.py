@@ -109,6 +109,7 @@ class Keeper:
         self._events = events
         self._configure(config)
         self._ended = ended
+        self._vouched: list[str] = []
         self._swept_place = False
         self._ready = False
         self._sweep_at = 0.0
@@ -159,6 +160,8 @@ class Keeper:
         """Take note of what the parent says."""
         if message["op"] == "ended":
             self._ended.append(message)
+        elif message["op"] == "vouch":
+            self._vouched = message["identities"]
         elif message["op"] == "config":
             self._reconfigure(Config.load(message["config"]))
         elif message["op"] == "stop":
@@ -193,6 +196,9 @@ class Keeper:
         if not self._swept_place:
             self._recovery.sweep_place()
             self._swept_place = True
+        if self._vouched:
+            self._recovery.vouch(self._vouched)
+            self._vouched = []
         now = monotonic()
         if now >= self._sweep_at:
             self._recovery.sweep()

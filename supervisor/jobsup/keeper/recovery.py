@@ -70,6 +70,10 @@ class Recovery:
             if jobs:
                 self._events.emit("keeper.swept", identity=identity, jobs=jobs)
 
+    def vouch(self, identities: Sequence[str]) -> None:
+        """The parent knows that *identities* live, though they do not beat."""
+        scripts.vouch(self._run, identities)
+
     def suspects(self) -> dict[str, int]:
         """Queue of ours -> jobs that wait in its quarantine."""
         found = crashes.waiting(self._client, [queue + QUARANTINE for queue in self._queues])

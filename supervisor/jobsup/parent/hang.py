@@ -10,6 +10,9 @@ it is stopped, or waits for a disk nobody is late who cannot run.  Said once
 it does neither                    its main thread is dead or waits for ever: stacks, then SIGKILL
 =================================  ==============================================================================
 
+From the first seconds on the keeper renews its lease for it, unless it is stopped: it lives, and as long as it may,
+its jobs are to run nowhere else.
+
 Beyond a job's hard time limit nothing is asked: the worker would have left by itself, could it run.
 
 A job that blocks while the main thread ticks is nobody's business but its time limit's.
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -28,7 +31,7 @@ from jobsup.events import Events
 from jobsup.parent.child import Child
 from jobsup.parent.crew import Crew
 from jobsup.parent.stages import Stage
-from jobsup.typedefs import JSON
+from jobsup.typedefs import JSON, Identity
 from jobsup.unix import pidfd
 from jobsup.unix.process import Activity, activity
 
@@ -38,6 +41,8 @@ LATE = 10.0
 """Seconds without a tick after which a worker is looked at: ten times what it needs."""
 EVERY = 5.0
 """Seconds between looks."""
+_STOPPED = "TtD"
+"""States of a process that is stopped, or waits for a disk."""
 _BUSY = 0.5
 """CPU seconds per second from which on a process that gets nowhere is busy: one thread that holds the lock has
 nearly all of a CPU, and on a crowded machine still half of it."""
@@ -64,7 +69,7 @@ def judge(age: float, before: Look | None, now: Look) -> State:
     """What a worker is whose main thread ticked *age* seconds ago; *before* is the last look, if it was late then."""
     if age < LATE:
         return State.FINE
-    if now.activity.state in "TtD":
+    if now.activity.state in _STOPPED:
         return State.STOPPED
     if before is None:
         return State.LATE
@@ -75,9 +80,16 @@ def judge(age: float, before: Look | None, now: Look) -> State:
 class Watch:
     """Looks at all workers of a crew now and then."""
 
-    def __init__(self, crew: Crew, events: Events, look: Callable[[int], Activity | None] = activity) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        events: Events,
+        vouch: Callable[[Sequence[Identity]], None],
+        look: Callable[[int], Activity | None] = activity,
+    ) -> None:
         self._crew = crew
         self._events = events
+        self._vouch = vouch
         self._look = look
         self._seen: dict[str, Look] = {}
         self._said: dict[str, State] = {}
@@ -95,6 +107,8 @@ class Watch:
         for child in self._crew:
             if self._is_late(child, now, _MISSED) and any(0 < job.limit <= now for job in child.slot.running()):
                 self._crew.kill_hung(child, "a job held the interpreter's lock beyond its time limit")
+        if silent := [child.identity for child in self._crew if self._lives_silently(child, now)]:
+            self._vouch(silent)
         late = [child for child in self._crew if self._is_late(child, now, LATE)]
         for nonce in self._seen.keys() - {child.nonce for child in late}:
             self._forget(nonce)
@@ -106,6 +120,17 @@ class Watch:
             for child in mine[:most]:
                 reason = f"its main thread had not got on for {self._age(child, now):.0f}s"
                 self._crew.kill_hung(child, reason)
+
+    def _lives_silently(self, child: Child, now: float) -> bool:
+        """Whether it runs and is not heard of, so that it does not beat either.
+
+        Its death we would know, and its jobs' limits and what we judge it by bound how long it may go on: meanwhile
+        nobody else is to run what it runs.  Not one that is stopped, for whom nothing is bounded.
+        """
+        if not Stage.READY <= child.stage <= Stage.DRAINING or self._age(child, now) < _MISSED:
+            return False
+        seen = self._look(child.pid)
+        return seen is not None and seen.state not in _STOPPED
 
     def _is_late(self, child: Child, now: float, seconds: float) -> bool:
         # Who boots or leaves has a deadline of its own.

@@ -1,6 +1,6 @@
 """The parent's side of the keeper: whose jobs have to be given back, and whose have been."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from jobsup import clock
@@ -87,6 +87,10 @@ class Housekeeping:
         if not (child.drained and ended.code == Exit.OK):
             self._needed.add(child.identity)
         self.keeper.send("ended", **facts)
+
+    def vouch(self, identities: Sequence[Identity]) -> None:
+        """Have the leases of *identities* renewed for them."""
+        self.keeper.send("vouch", identities=identities)
 
     def configure(self, config: Config) -> None:
         """From now on this counts: another generation runs, perhaps with a new password."""

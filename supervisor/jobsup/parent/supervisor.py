@@ -90,7 +90,7 @@ class Supervisor:
         self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
         self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
 
-        self._hung = hang.Watch(self._crew, events)
+        self._hung = hang.Watch(self._crew, events, vouch=self._house.vouch)
 
         def make(number: int, config: Config) -> Generation:
             return Generation(context, number, config, on_message=self._template_said, on_end=self._template_ended)

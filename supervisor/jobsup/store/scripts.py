@@ -142,6 +142,15 @@ def beat(
     return None if signal is None else bytes(signal).decode("utf-8", "replace")
 
 
+LEASE = 15
+"""Seconds for which an identity is taken to be alive after its last confirmed beat, by the server's clock."""
+
+
+def vouch(run: Run, identities: Sequence[str]) -> None:
+    """Renew the leases of *identities*, as far as they hold one: somebody knows that they live."""
+    run("vouch", [keys.LEASES], [LEASE, *identities])
+
+
 def leave(run: Run, identity: str, *, wire: int, queues: Sequence[str]) -> int:
     """Deregister.  Returns how many jobs still lie in its in-flight lists."""
     names = [keys.LEASES, keys.SWEPT, keys.owner(identity), keys.PROCESSES, keys.work(identity, wire)]

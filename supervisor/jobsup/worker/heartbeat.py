@@ -14,7 +14,7 @@ from jobsup.store import processes, scripts
 from jobsup.store.connection import Client
 from jobsup.unix import place, process
 from jobsup.worker.counters import Counters
-from jobsup.worker.lease import BEAT_EVERY, SECONDS, Lease, Outage
+from jobsup.worker.lease import BEAT_EVERY, Lease, Outage
 from jobsup.worker.unit import UnitOfWork
 
 _RETRY = 1.0
@@ -125,7 +125,7 @@ class Heartbeat:
         processes.register(
             self._run,
             self._identity,
-            lease=SECONDS,
+            lease=scripts.LEASE,
             queues=self._profile.queues,
             place=self._place,
             pid=os.getpid(),
@@ -150,7 +150,7 @@ class Heartbeat:
         signal = scripts.beat(
             self._run,
             self._identity,
-            lease=SECONDS,
+            lease=scripts.LEASE,
             wire=self._profile.wire,
             date=time.strftime("%Y-%m-%d", time.gmtime()),
             processed=processed,

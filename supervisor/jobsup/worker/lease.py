@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from jobsup.clock import boottime
 from jobsup.events import Events
+from jobsup.store.scripts import LEASE
 
-SECONDS = 15
-"""How long an identity is taken to be alive after its last confirmed beat, by the server's clock."""
 BEAT_EVERY = 5.0
 """Seconds between beats: two may be lost."""
 _MARGIN = 3.0
@@ -37,7 +36,7 @@ class Lease:
 
     def alive(self) -> bool:
         at = self._confirmed_at
-        return at is not None and self._now() < at + SECONDS - _MARGIN
+        return at is not None and self._now() < at + LEASE - _MARGIN
 
     @property
     def registered(self) -> bool:

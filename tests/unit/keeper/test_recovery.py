@@ -213,3 +213,12 @@ def test_one_that_comes_back_between_look_and_sweep_keeps_its_jobs(
 
     assert r.lrange(keys.inflight(DEAD, "a"), 0, -1) == [DEAD.encode()]
     assert r.zscore(keys.LEASES, DEAD)
+
+
+def test_vouching_keeps_a_lease_and_revives_none(r: redis.Redis, recovery: Recovery) -> None:
+    r.zadd("jobsup:leases", {"host:1:silent": 1.0})
+    recovery.vouch(["host:1:silent", "host:2:given-up"])
+
+    [(identity, until)] = r.zrange("jobsup:leases", 0, -1, withscores=True)
+    assert identity == b"host:1:silent"
+    assert until > r.time()[0] + 10

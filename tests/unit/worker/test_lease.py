@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from jobsup.events import Events
-from jobsup.worker.lease import SECONDS, Lease, Outage
+from jobsup.store.scripts import LEASE
+from jobsup.worker.lease import Lease, Outage
 
 
 class Clock:
@@ -23,9 +24,9 @@ def test_taking_ends_well_before_others_may_give_us_up() -> None:
     clock = Clock()
     lease = Lease(clock)
     lease.confirmed(100.0)
-    clock.now = 100.0 + SECONDS - 3.5
+    clock.now = 100.0 + LEASE - 3.5
     assert lease.alive()
-    clock.now = 100.0 + SECONDS - 2.5
+    clock.now = 100.0 + LEASE - 2.5
 
     assert not lease.alive()
 
