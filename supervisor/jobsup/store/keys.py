@@ -3,6 +3,8 @@
 Source of Sidekiq's names: what its versions 6.4, 7.3 and 8.1 were seen to write.
 """
 
+import time
+
 QUEUES = "queues"
 SCHEDULE = "schedule"
 RETRY = "retry"
@@ -55,6 +57,27 @@ def iteration(jid: str) -> bytes:
     """hash: where an iterable job stands; see ``store/iteration.py``.  Bytes: a jid may hold what is no text."""
     return f"it-{jid}".encode("utf-8", "replace")
 
+
+MINUTE_TTL, TEN_MINUTES_TTL = 28_800, 259_200
+"""Seconds that Sidekiq keeps its metrics, by the minute and by ten."""
+
+
+def metrics(klass: str, utc: time.struct_time) -> tuple[str, str, str]:
+    """Sidekiq 8's metrics of a minute: two hashes for all classes, by the minute and by ten, and *klass*' histogram.
+
+    Padded as Sidekiq does it: in the hashes only the minute, in the histogram nothing.
+    """
+    minute = time.strftime(f"j|%y%m%d|{utc.tm_hour}:%M", utc)
+    return minute, minute[:-1], f"h|{klass}-{utc.tm_mday}-{utc.tm_hour}:{utc.tm_min}"
+
+
+def runs(date: str) -> str:
+    """hash: what was measured on one UTC day, *date* as ``YYYYMMDD``; see ``store/durations.py``."""
+    return f"jobsup:runs:{date}"
+
+
+RUNS_TTL = 691_200
+"""Seconds a day's measurements live: eight days, of which seven are read."""
 
 LEASES = "jobsup:leases"
 """zset: identity -> server time in seconds at which its lease runs out."""

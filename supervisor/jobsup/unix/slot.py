@@ -27,11 +27,11 @@ _TWO_U64 = struct.Struct("<QQ")
 _ENTRY = 256
 _BEGUN = _U64
 _JID = 48
-_JOB = struct.Struct(f"<QQIII{_JID}s80s80s")
-"""limit, thread, native thread, check, flags, jid, class, queue: what follows ``begun`` in an entry."""
+_JOB = struct.Struct(f"<QQIII{_JID}s80s80sQ")
+"""limit, thread, native thread, check, flags, jid, class, queue, timeout: what follows ``begun`` in an entry."""
 _LIMIT_AT = 8
 _FLAGS_AT = 8 + 8 + 8 + 4 + 4
-_CANCELLED = 1
+_CANCELLED, _PAUSES = 1, 2
 
 _STACKS = 16_384
 """Bytes of stacks that are read, at most."""
@@ -61,6 +61,8 @@ class Running(NamedTuple):
         check: CRC-32 of the payload as it was taken; with the queue it tells which one it is.
         cancelled: somebody asked to end it.
         jid, klass, queue: as in the payload, cut to the entry's fields; for people, and to tell equal checks apart.
+        timeout: seconds it may use once a stop has begun; 0.0: what its profile says.
+        pauses: a stop does not interrupt it, it stops by itself between two items.
     """
 
     begun: float
@@ -72,6 +74,8 @@ class Running(NamedTuple):
     jid: str
     klass: str
     queue: str
+    timeout: float = 0.0
+    pauses: bool = False
 
     def named(self, jid: str) -> bool:
         """Whether this is the job *jid*, as far as the entry's field holds it."""
@@ -86,7 +90,18 @@ class Entry:
         self._at = at
 
     def begin(
-        self, begun: float, limit: float, thread: int, native: int, check: int, jid: str, klass: str, queue: str
+        self,
+        begun: float,
+        limit: float,
+        thread: int,
+        native: int,
+        check: int,
+        jid: str,
+        klass: str,
+        queue: str,
+        *,
+        timeout: float = 0.0,
+        pauses: bool = False,
     ) -> None:
         """The thread starts a job; arguments as in ``Running``."""
         _JOB.pack_into(
@@ -96,10 +111,11 @@ class Entry:
             thread,
             native,
             check,
-            0,
+            _PAUSES if pauses else 0,
             jid.encode("utf-8", "replace"),
             klass.encode("utf-8", "replace"),
             queue.encode("utf-8", "replace"),
+            int(timeout * 1e9),
         )
         # Last, and by itself: whoever finds it set finds all of the entry written.
         _BEGUN.pack_into(self._memory, self._at, int(begun * 1e9))
@@ -114,7 +130,8 @@ class Entry:
 
     def cancel(self) -> None:
         """Note that somebody asked to end the job."""
-        _U32.pack_into(self._memory, self._at + _FLAGS_AT, _CANCELLED)
+        (flags,) = _U32.unpack_from(self._memory, self._at + _FLAGS_AT)
+        _U32.pack_into(self._memory, self._at + _FLAGS_AT, flags | _CANCELLED)
 
 
 class Slot:
@@ -163,10 +180,10 @@ class Slot:
             at = _HEADER + _ENTRY * index
             (begun,) = _BEGUN.unpack_from(self._memory, at)
             if begun:
-                limit, thread, native, check, flags, *texts = _JOB.unpack_from(self._memory, at + 8)
+                limit, thread, native, check, flags, *texts, timeout = _JOB.unpack_from(self._memory, at + 8)
                 jid, klass, queue = (text.rstrip(b"\0").decode("utf-8", "replace") for text in texts)
-                cancelled = bool(flags & _CANCELLED)
-                found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, cancelled, jid, klass, queue))
+                ours = (bool(flags & _CANCELLED), jid, klass, queue, timeout / 1e9, bool(flags & _PAUSES))
+                found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, *ours))
         return found
 
     def stacks(self) -> str:

@@ -56,15 +56,16 @@ class Executor:
         options: JobOptions | None = None
         try:
             definition = self.registry.lookup(unit.klass)
+            unit.declared = True
             options = definition.options
             unit.timeout = options.timeout
             limit = options.time_limit or self.time_limit
             if limit:
                 unit.limit = unit.begun + limit
+            unit.iterable = definition.resume is not None and self.progress is not None
             self._note(unit)
             self.events.emit("job.start", **unit.facts())
-            if definition.resume is not None and self.progress is not None:
-                unit.iterable = True
+            if self.progress is not None and unit.iterable:
                 definition = definition.keeping(self.progress(unit))
             self.perform(definition, payload)
         except UnknownJob as error:
@@ -91,7 +92,11 @@ class Executor:
             thread, native = threading.get_ident(), threading.get_native_id()
             check = zlib.crc32(unit.raw)
             limit = 0.0 if unit.limit == FOREVER else unit.limit + self.grace
-            unit.entry.begin(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue)
+            unit.entry.begin(
+                *(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue),
+                timeout=unit.timeout or 0.0,
+                pauses=unit.iterable,
+            )
 
     def _cancelled(self, unit: UnitOfWork) -> outcome.Outcome:
         self.events.emit("job.cancelled", **unit.facts(), seconds=monotonic() - unit.begun)

@@ -18,6 +18,7 @@ from jobsup.worker.counters import Counters
 from jobsup.worker.fair import QueueOrder
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.lease import Lease, Outage
+from jobsup.worker.measures import Measures
 from jobsup.worker.outcome import Cancelled, GivenBack, Interrupted, Outcome, Succeeded
 from jobsup.worker.settle import DeadLimits, settlement
 from jobsup.worker.unit import UnitOfWork
@@ -59,6 +60,7 @@ class Fetcher:
         lease: Lease,
         outage: Outage,
         counters: Counters,
+        measures: Measures,
         events: Events,
         isolated: bool,
         tick: Callable[[float], None],
@@ -75,6 +77,7 @@ class Fetcher:
         self._lease = lease
         self._outage = outage
         self._counters = counters
+        self._measures = measures
         self._events = events
         self._isolated = isolated
         self._tick = tick
@@ -192,6 +195,7 @@ class Fetcher:
         processed = failed = 0
         for (unit, outcome), was_ours, worn in zip(settling, turn.ours, turn.worn, strict=True):
             self.hand.discard(unit)
+            self._measures.note(unit, outcome)
             # With the lease held nobody else can have removed it: the settlement whose reply was lost did.
             if not was_ours and not unit.asked_before:
                 self._events.emit("job.fenced", **unit.facts())

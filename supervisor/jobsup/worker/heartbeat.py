@@ -10,11 +10,12 @@ from collections.abc import Callable
 from jobsup.clock import Deadline, boottime, wall
 from jobsup.config.model import Profile
 from jobsup.errors import Fenced, RedisRefused, RedisUnavailable
-from jobsup.store import processes, scripts
+from jobsup.store import durations, processes, scripts
 from jobsup.store.connection import Client
 from jobsup.unix import place, process
 from jobsup.worker.counters import Counters
 from jobsup.worker.lease import BEAT_EVERY, Lease, Outage
+from jobsup.worker.measures import Measures
 from jobsup.worker.unit import UnitOfWork
 
 _RETRY = 1.0
@@ -41,18 +42,21 @@ class Heartbeat:
         lease: Lease,
         outage: Outage,
         counters: Counters,
+        measures: Measures,
         running: Callable[[], dict[str, UnitOfWork]],
         abandoned: Callable[[], bool],
         on_signal: Callable[[str], None],
         on_registered: Callable[[], None],
         on_crash: Callable[[BaseException], None],
     ) -> None:
+        self._client = client
         self._run = scripts.runner(client)
         self._identity = identity
         self._profile = profile
         self._lease = lease
         self._outage = outage
         self._counters = counters
+        self._measures = measures
         self._running = running
         self._abandoned = abandoned
         self._on_signal = on_signal
@@ -161,6 +165,17 @@ class Heartbeat:
         self._rtt_us = int((time.perf_counter() - begun) * 1e6)
         self._counters.flushed(processed, failed)
         self._lease.confirmed(asked_at)
+        self._flush_measures()
         if signal is not None:
             self._on_signal(signal)
             self.poke()  # a beat brings one; more may wait behind it
+
+    def _flush_measures(self) -> None:
+        """Behind the beat and by itself: nothing that goes wrong with it may cost the lease."""
+        batch = self._measures.take()
+        if not batch:
+            return
+        try:
+            durations.flush(self._client, self._profile.name, self._profile.wire, wall(), batch)
+        except (RedisUnavailable, RedisRefused):
+            self._measures.put_back(batch)  # the next beat tells whether Redis is there

@@ -37,6 +37,7 @@ from jobsup.worker.heartbeat import Heartbeat
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.lease import Lease, Outage
 from jobsup.worker.manager import Manager
+from jobsup.worker.measures import Measures
 from jobsup.worker.processor import Processor
 from jobsup.worker.progress import places
 from jobsup.worker.settle import DeadLimits
@@ -111,6 +112,7 @@ class Launcher:
             Logger(profile.name, form=config.log_format, level="debug" if config.verbose else "info")
         )
         self._counters = Counters()
+        self._measures = Measures()
         self._lease = Lease()
         self._outage = Outage(self._events)
         self._bell = Doorbell()
@@ -137,6 +139,7 @@ class Launcher:
             lease=self._lease,
             outage=self._outage,
             counters=self._counters,
+            measures=self._measures,
             running=lambda: {p.name: unit for p, unit in self._running()},
             abandoned=lambda: all(m.fetcher.epoch == self._lease.epoch for m in self._managers),
             on_signal=self._ask,
@@ -388,6 +391,7 @@ class Launcher:
                 lease=self._lease,
                 outage=self._outage,
                 counters=self._counters,
+                measures=self._measures,
                 events=self._events,
                 isolated=self._profile.isolated,
                 tick=self._slot.tick_fetch,

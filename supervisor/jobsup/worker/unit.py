@@ -18,6 +18,7 @@ class UnitOfWork:
         begun: the same on the monotonic clock.
         took: seconds it ran, once it has finished.
         jid, klass: known once it was parsed; for logs and the stop report.
+        declared: whether its class is one that the application declares.
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
         limit: when ``TimeLimitExceeded`` is raised in it, on the monotonic clock.
         cancelled_at: when somebody asked to end it, on the monotonic clock.
@@ -32,6 +33,7 @@ class UnitOfWork:
         "asked_before",
         "begun",
         "cancelled_at",
+        "declared",
         "entry",
         "iterable",
         "jid",
@@ -52,6 +54,7 @@ class UnitOfWork:
         self.took = 0.0
         self.jid = ""
         self.klass = ""
+        self.declared = False
         self.timeout: float | None = None
         self.limit = FOREVER
         self.cancelled_at = FOREVER

@@ -49,6 +49,14 @@ def test_a_cancelled_job_is_marked_and_the_next_one_is_not(slot: Slot) -> None:
     assert (slot.running()[0].cancelled, slot.running()[0].limit) == (False, 0.0)
 
 
+def test_what_a_stop_means_for_a_job_stands_beside_it_and_outlives_a_cancellation(slot: Slot) -> None:
+    entry = slot.entry(0)
+    entry.begin(1.0, 0.0, 1, 1, 1, "a", "A", "q", timeout=90.5, pauses=True)
+    entry.cancel()
+    [job] = slot.running()
+    assert (job.timeout, job.pauses, job.cancelled) == (90.5, True, True)
+
+
 def test_names_longer_than_their_field_are_cut_not_refused(slot: Slot) -> None:
     slot.entry(2).begin(1.0, 0.0, 1, 1, 1, "j" * 500, "é" * 500, "q" * 500)
     [job] = slot.running()

@@ -25,6 +25,7 @@ from jobsup.worker.counters import Counters
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.lease import Lease, Outage
 from jobsup.worker.manager import Manager
+from jobsup.worker.measures import Measures
 from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
 from jobsup.worker.settle import DeadLimits
 from jobsup.worker.unit import UnitOfWork
@@ -47,6 +48,7 @@ class Worker:
         events = Events()
         events.subscribe(lambda name, facts: self.said.append((name, facts)))
         self.counters = Counters()
+        self.measures = Measures()
         self.lease = Lease()
         self.crashes: list[BaseException] = []
         client = connect(url)
@@ -64,6 +66,7 @@ class Worker:
                 lease=self.lease,
                 outage=Outage(events),
                 counters=self.counters,
+                measures=self.measures,
                 events=events,
                 isolated=False,
                 tick=lambda _now: None,

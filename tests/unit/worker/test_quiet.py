@@ -13,6 +13,7 @@ from jobsup.worker.counters import Counters
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.lease import Lease, Outage
+from jobsup.worker.measures import Measures
 from jobsup.worker.outcome import Succeeded
 from jobsup.worker.settle import DeadLimits
 
@@ -42,6 +43,7 @@ def test_nothing_in_hand_is_no_leave_to_go_while_a_reply_under_way_may_bring_a_j
         lease=lease,
         outage=Outage(events),
         counters=Counters(),
+        measures=Measures(),
         events=events,
         isolated=False,
         tick=lambda now: None,

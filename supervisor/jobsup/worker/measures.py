@@ -1,0 +1,48 @@
+"""How long jobs took: what the heartbeat flushes, and what a worker says of its last jobs as it leaves."""
+
+from __future__ import annotations
+
+import threading
+
+from jobsup.store.durations import Runs
+from jobsup.worker.outcome import Buried, Discarded, Outcome, RetryAt, Succeeded
+from jobsup.worker.unit import UnitOfWork
+
+
+class Measures:
+    """The jobs that ended since the last flush, by class, over all capsules.
+
+    1. note               a job was settled
+    2. take, put_back     what is to be flushed; back it goes when it could not be
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._classes: dict[str, Runs] = {}
+
+    def note(self, unit: UnitOfWork, outcome: Outcome) -> None:
+        """Count *unit*, unless it goes on elsewhere, was cancelled, or is of a class that nobody declared.
+
+        Names come from payloads: whoever can push could make up any number of them.
+        """
+        if not unit.declared or not isinstance(outcome, Succeeded | RetryAt | Buried | Discarded):
+            return
+        with self._lock:
+            runs = self._classes.setdefault(unit.klass, Runs())
+            runs.timeout, runs.pauses = unit.timeout, unit.iterable
+            if isinstance(outcome, Succeeded):
+                runs.succeeded(unit.took)
+            else:
+                runs.ended += 1
+                runs.failed += 1
+
+    def take(self) -> dict[str, Runs]:
+        with self._lock:
+            batch, self._classes = self._classes, {}
+            return batch
+
+    def put_back(self, batch: dict[str, Runs]) -> None:
+        with self._lock:
+            for klass, runs in self._classes.items():
+                batch.setdefault(klass, Runs()).add(runs)
+            self._classes = batch
