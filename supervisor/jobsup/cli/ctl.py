@@ -97,11 +97,18 @@ def quiet(remote: Remote) -> None:
 @click.option("--timeout", type=click.FloatRange(min=0), help="Wait at most this many seconds; exit 1 then.")
 @click.pass_obj
 def drain(remote: Remote, wait: bool, timeout: float | None) -> None:
-    """Fetch nothing more and let the running jobs end. The processes stay until they are stopped."""
+    """Fetch nothing more and let the running jobs end. The processes stay until they are stopped.
+
+    With $JOBSUP_GRACE set for jobsup itself, --wait gives up in time for TERM to do the rest.
+    """
     try:
-        remote.ask("quiet")
-        if wait and not _wait(remote, _idle, _busy_line, timeout):
-            raise JobsupError(f"Jobs are still running after {timeout:g}s")
+        if not wait:
+            remote.ask("quiet")
+            return
+        within = remote.ask("drain")["within"]
+        limits = [seconds for seconds in (timeout, within) if seconds is not None]
+        if not _wait(remote, _idle, _busy_line, min(limits, default=None)):
+            raise JobsupError(f"Jobs are still running after {min(limits):g}s")
     except Nobody as nobody:
         print(f"{nobody} (so no job runs)", file=sys.stderr)
 

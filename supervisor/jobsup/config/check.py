@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from jobsup.config.grace import LEAST, fit
 from jobsup.config.load import Draft, Loaded, Setting, Stray
 from jobsup.config.model import QUARANTINE, masked
 from jobsup.config.problem import Problem, error, shown, warning
 from jobsup.config.queues import unusual
 from jobsup.config.schema import CAPSULE_KEYS, KEYS, MEANT, SIDEKIQ_ONLY, is_path
-
-_SPARE = 2.0
-"""Seconds between our own SIGKILL and the platform's: reaping, giving back, saying so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,8 @@ def check(
     allowed = None
     if grace is not None:
         allowed = _seconds(grace.value)
-        if allowed is None:
-            problems.append(error(grace.origin, "must be a number of seconds above 0"))
+        if allowed is None or allowed < LEAST:
+            problems.append(error(grace.origin, f"must be a number of seconds of at least {LEAST:g}"))
     profiles = []
     for draft in loaded.drafts:
         profile = _read(draft, problems)
@@ -142,13 +140,15 @@ def _budget(profile: Checked, grace_origin: str, grace: float | None) -> Iterato
     if longest < timeout:
         where = profile.origin("max_timeout", "timeout")
         yield error(where, f"max_timeout ({longest:g}s) must not be below timeout ({timeout:g}s)")
-    needed = max(longest, timeout) + kill_after + _SPARE
-    if grace is not None and needed >= grace:
-        yield error(
-            profile.origin("max_timeout", "timeout", "kill_after"),
-            f"a stop may take {needed:g}s (max_timeout {longest:g}s, kill_after {kill_after:g}s and spare), "
-            f"but the platform kills after {grace:g}s ({grace_origin}); lower timeout or raise that grace",
-        )
+    if grace is not None and grace >= LEAST:
+        cut = fit(grace, timeout, longest, kill_after)
+        if cut != (timeout, longest, kill_after):
+            yield warning(
+                profile.origin("max_timeout", "timeout", "kill_after"),
+                f"a stop may take {max(longest, timeout) + kill_after:g}s (max_timeout {longest:g}s, kill_after "
+                f"{kill_after:g}s), but the platform kills after {grace:g}s ({grace_origin}): jobs get {cut[1]:g}s, "
+                f"and {cut[2]:g}s to unwind",
+            )
 
 
 def _names(profiles: Sequence[Checked]) -> Iterator[Problem]:

@@ -121,6 +121,8 @@ class Config:
     log_format: Literal["text", "json"] = "text"
     verbose: bool = False
     ctl: str = ""
+    grace: float | None = None
+    """Seconds between the platform's TERM and its KILL; None: not known."""
     health: str = ""
     """Where the probes are answered, as ``config.address`` reads it; "": nowhere."""
     embedded: str | None = None

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jobsup.config.check import Checked, check
 from jobsup.config.flags import Flags
+from jobsup.config.grace import fit
 from jobsup.config.load import Loaded, Setting, fallback_redis, load
 from jobsup.config.model import Capsule, Config, Profile
 from jobsup.config.problem import Problem, error
@@ -50,7 +51,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], directory: str) -> Resolut
     supervisor = _supervisor(flags, environ, loaded, profiles, problems)
     if any(problem.level == "error" for problem in problems):
         return Resolution(None, tuple(problems), supervisor, tuple(profiles))
-    profiles = [_counted(profile) for profile in profiles]
+    profiles = [_fitted(_counted(profile), grace) for profile in profiles]
     config = Config(
         profiles=tuple(_profile(profile, directory) for profile in profiles),
         redis_url=supervisor["redis"].value,
@@ -59,6 +60,7 @@ def resolve(flags: Flags, environ: Mapping[str, str], directory: str) -> Resolut
         verbose=supervisor["verbose"].value,
         ctl=supervisor["ctl"].value,
         health=supervisor["health"].value,
+        grace=float(grace.value) if grace else None,
         embedded=supervisor["embedded"].value,
     )
     return Resolution(config, tuple(problems), supervisor, tuple(profiles))
@@ -133,6 +135,20 @@ def _counted(profile: Checked) -> Checked:
         return profile
     counted = Setting(cgroup.cpus(), f"{processes.origin} (auto)")
     return Checked(profile.path, profile.settings | {"processes": counted})
+
+
+def _fitted(profile: Checked, grace: Setting | None) -> Checked:
+    """With budgets that end within the platform's *grace*."""
+    if grace is None:
+        return profile
+    keys = ("timeout", "max_timeout", "kill_after")
+    fitting = fit(float(grace.value), *(profile[key] for key in keys))
+    cut = {
+        key: Setting(value, f"{profile.settings[key].origin} (cut by {grace.origin})")
+        for key, value in zip(keys, fitting, strict=True)
+        if value != profile[key]
+    }
+    return Checked(profile.path, profile.settings | cut)
 
 
 def _profile(profile: Checked, directory: str) -> Profile:

@@ -10,15 +10,13 @@ from jobsup.exits import Exit
 from jobsup.parent.child import Child
 from jobsup.parent.helper import Helper
 from jobsup.parent.loop import Context
+from jobsup.parent.stop import SETTLE_WITHIN
 from jobsup.parent.verdict import Verdict
 from jobsup.typedefs import Identity
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
 from jobsup.unix.pulse import Pulse
 from jobsup.unix.slot import Running
-
-SETTLE_WITHIN = 5.0
-"""Seconds the exit waits for the last jobs to be given back: a Redis that is away must not hold it."""
 
 
 class Housekeeping:

@@ -16,18 +16,19 @@ from jobsup.config.model import Config
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.log import Logger
-from jobsup.parent import hang, plan
+from jobsup.parent import hang, lastwords, plan
 from jobsup.parent.child import Child
 from jobsup.parent.control import Control
 from jobsup.parent.crew import Crew
 from jobsup.parent.generation import Generation
 from jobsup.parent.guard import Guard
 from jobsup.parent.helper import Helper
-from jobsup.parent.housekeeping import SETTLE_WITHIN, Housekeeping
+from jobsup.parent.housekeeping import Housekeeping
 from jobsup.parent.loop import Commands, Context, Loop
 from jobsup.parent.plan import Mode
 from jobsup.parent.pools import Pools
 from jobsup.parent.reload import Reloader
+from jobsup.parent.stop import Stop
 from jobsup.typedefs import JSON
 from jobsup.unix import pidfd, process, proctitle
 from jobsup.unix.ctlsock import SocketInUse
@@ -103,12 +104,9 @@ class Supervisor:
         self._mode = Mode.RUNNING
         self._announced = False
         self._begun = clock.monotonic()
-        self._stop_begun = FOREVER
-        self._give_up_at = FOREVER
+        self._stop = Stop(config.grace)
         self._interrupts = 0
         self._strangers = False
-        self._exit: Exit | None = None
-        self._reason = "asked to"
         self._title = ""
 
     def run(self) -> int:
@@ -134,20 +132,20 @@ class Supervisor:
         if self._control:
             self._control.close()
         code = self._exit_code()
-        seconds = clock.monotonic() - self._stop_begun
-        self._events.emit("parent.stopped", seconds=seconds, code=int(code), reason=self._reason)
+        seconds = clock.monotonic() - self._stop.begun
+        self._events.emit("parent.stopped", seconds=seconds, code=int(code), reason=self._stop.reason)
         return code
 
     # what can be asked, by signal or over the control socket
 
     def drain(self) -> str | None:
         """Stop: jobs may finish within their time.  Asked again it changes nothing."""
-        self._stop("asked to")
+        self._begin_stop("asked to")
         return None
 
     def halt(self) -> None:
         """Stop now: running jobs are given back."""
-        self._stop("asked to, at once")
+        self._begin_stop("asked to, at once")
         self._crew.halt(clock.monotonic())
 
     def quiet(self) -> str | None:
@@ -156,6 +154,11 @@ class Supervisor:
             self._reloader.give_up("jobsup was made quiet")
             self._mode = Mode.QUIET
         return None
+
+    def await_stop(self) -> float | None:
+        """Quiet, because a stop will follow; the seconds that may be waited for it, None: any."""
+        self.quiet()
+        return self._stop.foresee(clock.monotonic(), [child.profile for child in self._crew])
 
     def reload(self) -> str | None:
         """Begin to replace everything with what is on disk now; or a sentence why not.
@@ -229,7 +232,7 @@ class Supervisor:
     def _fatal(self, sentence: str, code: Exit) -> None:
         """The start is refused with a sentence that says why and what to do."""
         self._events.emit("start.refused", sentence=sentence)
-        self._stop("could not start", code)
+        self._begin_stop("could not start", code)
 
     def _isolate(self, queues: dict[str, int]) -> None:
         self._pools.isolate(queues, self._reloader.current)
@@ -243,7 +246,7 @@ class Supervisor:
             case "failed":
                 self._events.emit("boot.failed", child=template.name, traceback=message["traceback"])
                 if not self._announced:
-                    self._stop("the application could not be imported", Exit.SOFTWARE)
+                    self._begin_stop("the application could not be imported", Exit.SOFTWARE)
 
     def _template_ended(self, generation: Generation, template: Helper) -> None:
         self._crew.template_gone(template)
@@ -253,7 +256,7 @@ class Supervisor:
 
     def _helper_ended(self, helper: Helper) -> None:
         if not self._announced and helper.crashes.recent(clock.monotonic()) >= _MOST_BOOT_CRASHES:
-            self._stop(f"{helper.name} died again and again", Exit.SOFTWARE)
+            self._begin_stop(f"{helper.name} died again and again", Exit.SOFTWARE)
 
     def _worker_crashed(self, child: Child, ended: Ended) -> None:
         if child.profile.isolated:
@@ -261,9 +264,9 @@ class Supervisor:
         if child.generation is self._reloader.next:
             self._reloader.fail(f"a worker of the new generation crashed: {ended}")
         elif child.permanent and not child.generation.proven and not self._announced:
-            self._stop("the application could not be imported", Exit.SOFTWARE)
+            self._begin_stop("the application could not be imported", Exit.SOFTWARE)
         if self._pools.all_failed:
-            self._stop("every pool was given up", Exit.POOL_FAILED)
+            self._begin_stop("every pool was given up", Exit.POOL_FAILED)
 
     # what follows
 
@@ -305,20 +308,16 @@ class Supervisor:
             case plan.Quiet(nonce):
                 self._crew.quiet(nonce)
             case plan.Drain(nonce, patient):
-                self._crew.drain(nonce, min(now, self._stop_begun), patient=patient)
+                self._crew.drain(nonce, min(now, self._stop.begun), patient=patient)
             case plan.Kill(nonce):
                 self._crew.kill(nonce, now)
 
-    def _stop(self, reason: str, code: Exit | None = None) -> None:
+    def _begin_stop(self, reason: str, code: Exit | None = None) -> None:
         if self._mode is Mode.STOPPING:
             return
-        self._mode, self._reason, self._exit = Mode.STOPPING, reason, code
-        self._stop_begun = clock.monotonic()
+        self._mode = Mode.STOPPING
         # STOPPING=1 belongs here.
-        profiles = [child.profile for child in self._crew]
-        seconds = max((profile.max_timeout for profile in profiles), default=0.0)
-        longest = max((profile.max_timeout + profile.kill_after for profile in profiles), default=0.0)
-        self._give_up_at = self._stop_begun + longest + SETTLE_WITHIN
+        seconds = self._stop.begin(clock.monotonic(), [child.profile for child in self._crew], reason, code)
         self._events.emit("stop.begun", seconds=seconds)
         self._reloader.give_up("jobsup is stopping")
         self._house.count_from_now()
@@ -326,7 +325,7 @@ class Supervisor:
 
     def _leave(self, now: float) -> None:
         """In the reverse order of the start: each is kept for as long as another may need it."""
-        if len(self._crew) and now < self._give_up_at:
+        if len(self._crew) and now < self._stop.give_up_at:
             return
         if not self._house.settled(now):
             return
@@ -336,20 +335,19 @@ class Supervisor:
             self._guard.stop()
 
     def _finished(self) -> bool:
-        if self._mode is not Mode.STOPPING or (len(self._crew) and clock.monotonic() < self._give_up_at):
+        now = clock.monotonic()
+        if now >= self._stop.leave_at:
+            return True
+        if self._mode is not Mode.STOPPING or (len(self._crew) and now < self._stop.give_up_at):
             return False
         return all(helper.gone and not helper.wanted for helper in self._helpers)
 
     def _exit_code(self) -> Exit:
-        if self._exit is not None:
-            return self._exit
-        if self._crew.failed_pools():
-            return Exit.POOL_FAILED
-        if self._house.left_behind or len(self._crew):
-            return Exit.LEFT_BEHIND
-        if self._crew.given_back or self._crew.interrupted or self._house.given_back:
-            return Exit.GIVEN_BACK
-        return Exit.OK
+        return self._stop.exit_code(
+            failed=bool(self._crew.failed_pools()),
+            left_behind=self._house.left_behind or len(self._crew) > 0,
+            given_back=bool(self._crew.given_back or self._crew.interrupted or self._house.given_back),
+        )
 
     def _switch(self, generation: Generation) -> None:
         self._pools.switch(generation, on_trial=generation is self._reloader.next)
@@ -363,7 +361,8 @@ class Supervisor:
             self._guard.deadline,
             self._house.deadline if self._guard.up else FOREVER,
             self._reloader.deadline if self._house.up else FOREVER,
-            self._give_up_at if len(self._crew) and now < self._give_up_at else FOREVER,
+            self._stop.give_up_at if len(self._crew) and now < self._stop.give_up_at else FOREVER,
+            self._stop.leave_at,
         )
 
     def _our_pids(self) -> set[int]:
@@ -390,6 +389,8 @@ def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMA
     """The parent's process, from exec to exit code."""
     events = Events()
     events.subscribe(Logger("parent", form=config.log_format, level="debug" if config.verbose else "info"))
+    if file := lastwords.path(os.environ):
+        events.subscribe(lastwords.LastWords(file))
     try:
         supervisor = Supervisor(config, argv=argv, cwd=cwd, events=events, commands=commands)
     except SocketInUse as error:

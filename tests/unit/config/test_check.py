@@ -129,17 +129,23 @@ def test_a_profile_that_requires_nothing_is_warned_about(tmp_path: Path) -> None
     assert (problem.level, problem.message.split(":")[0]) == ("warning", "require names nothing")
 
 
-def test_a_stop_must_fit_into_the_grace_of_the_platform(tmp_path: Path) -> None:
+def test_a_stop_that_does_not_fit_into_the_platforms_grace_is_cut_and_said(tmp_path: Path) -> None:
     content = "timeout: 20\nkill_after: 5\n"
 
-    (found,) = problems(tmp_path, content, JOBSUP_GRACE="27")
+    (found,) = problems(tmp_path, content, JOBSUP_GRACE="26")
 
-    assert found.startswith("error: c.yml:1: a stop may take 27s (max_timeout 20s, kill_after 5s and spare), but")
-    assert problems(tmp_path, content, JOBSUP_GRACE="27.5") == []
+    assert found == (
+        "warning: c.yml:1: a stop may take 25s (max_timeout 20s, kill_after 5s), but the platform kills after 26s "
+        "($JOBSUP_GRACE): jobs get 19s, and 5s to unwind"
+    )
+    assert problems(tmp_path, content, JOBSUP_GRACE="27") == []
 
 
-def test_a_grace_that_is_no_number_is_an_error(tmp_path: Path) -> None:
-    assert problems(tmp_path, "", JOBSUP_GRACE="soon") == ["error: $JOBSUP_GRACE: must be a number of seconds above 0"]
+@pytest.mark.parametrize("value", ["soon", "0", "-1", "4.9", "nan", "inf"])
+def test_a_grace_in_which_nothing_can_be_stopped_is_an_error(tmp_path: Path, value: str) -> None:
+    assert problems(tmp_path, "", JOBSUP_GRACE=value) == [
+        "error: $JOBSUP_GRACE: must be a number of seconds of at least 5"
+    ]
 
 
 @pytest.mark.parametrize(
