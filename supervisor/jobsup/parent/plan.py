@@ -108,10 +108,10 @@ def plan(state: State, now: float) -> Iterator[Action]:
         numbers = sorted({w.generation for w in state.workers if w.pool == pool.name} | {pool.generation})
         oldest = numbers[: -pool.generations]
         yield from (Drain(w.nonce) for w in patient if w.pool == pool.name and w.generation in oldest)
-        yield from _plan_pool(pool, [w for w in staying if w.pool == pool.name], now)
+        yield from _plan_pool(pool, [w for w in staying if w.pool == pool.name], oldest, now)
 
 
-def _plan_pool(pool: Pool, staying: list[Worker], now: float) -> Iterator[Action]:
+def _plan_pool(pool: Pool, staying: list[Worker], oldest: list[int], now: float) -> Iterator[Action]:
     """Bring one pool to its size and its generation, never below the capacity it has now."""
     current = [w for w in staying if w.generation == pool.generation]
     others = [w for w in staying if w.generation != pool.generation]
@@ -127,7 +127,7 @@ def _plan_pool(pool: Pool, staying: list[Worker], now: float) -> Iterator[Action
     # A pool that shrank while its workers boot.
     too_many = max(0, len(current) - pool.size)
     leaving += [w for w in reversed(current) if w.stage < Stage.READY][:too_many]
-    yield from (Drain(worker.nonce, patient=True) for worker in leaving)
+    yield from (Drain(worker.nonce, patient=worker.generation not in oldest) for worker in leaving)
 
     if pool.failed or not pool.loaded:
         return

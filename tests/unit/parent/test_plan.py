@@ -171,3 +171,11 @@ def test_of_too_many_generations_the_oldest_has_to_leave_as_in_a_stop() -> None:
     workers = leaving("a", 1), leaving("b", 2), worker("c", generation=3)
     assert decide(*workers, pool=pool(1, generation=3, generations=3)) == []
     assert decide(*workers, pool=pool(1, generation=3, generations=2)) == [Drain("a")]
+
+
+def test_one_generation_too_many_leaves_without_patience_even_if_it_had_not_begun_to_leave() -> None:
+    numbers = [worker(str(number), Stage.BOOTING, number) for number in (1, 2, 3)]
+
+    found = decide(*numbers, pool=pool(size=0, generation=4))
+
+    assert found == [Drain("1", patient=False), Drain("2", patient=True), Drain("3", patient=True)]
