@@ -197,9 +197,9 @@ class Crew:
             child.kill(child.killed)
 
     def spawn_failed(self, message: Message, now: float) -> None:
-        child = self._children[message["nonce"]]
-        if child.pid:
-            return  # the middle process named it and failed afterwards: it lives
+        child = self._children.get(message["nonce"])
+        if child is None or child.pid:
+            return  # the middle process named it and failed afterwards: it lives, or has ended meanwhile
         self._remove(child)
         self._not_spawned(child.profile.name, message["error"], now)
 
