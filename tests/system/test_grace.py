@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 import redis
+import yaml
 
 from conftest import Server, eventually
 from harness import Jobsup, inflight, push
@@ -166,6 +168,25 @@ def test_a_hook_that_never_returns_costs_the_drain_and_no_job(pod: Pod, r: redis
     assert pod.killed
     # What was not given back any more lies where the next one finds it.
     assert r.llen("queue:default") + inflight(r) == 1
+
+
+def test_the_drain_jobs_watcher_ends_when_the_queue_is_empty(app: Jobsup, r: redis.Redis) -> None:
+    manifest = Path(__file__).parents[2] / "configs" / "kubernetes" / "drain-job.yaml"
+    [watcher] = yaml.safe_load(manifest.read_text())["spec"]["template"]["spec"]["containers"]
+    assert watcher["command"] == ["python", "-c"]
+    for n in range(3):
+        push(r, "quick", n, queue="heavy")
+    environ = {**os.environ, "REDIS_URL": app.server.url, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    watching = subprocess.Popen([sys.executable, *watcher["command"][1:], *watcher["args"]], env=environ)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            watching.wait(1)
+        app.profile("main", queues=["heavy"])
+        app.start()
+        assert watching.wait(20) == 0
+        assert len(app.ended()) == 3
+    finally:
+        watching.kill()
 
 
 def test_term_while_it_starts_ends_it_and_the_hook_finds_nobody(pod: Pod) -> None:
