@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -92,6 +94,31 @@ def test_without_memory_jobs_are_worked_off_and_enqueueing_is_refused_with_a_sen
         push(r, "quick", 100)
         worked_off(own_app, r, 101)
         assert own_app.stop() == Exit.OK
+
+
+def test_a_server_without_memory_is_said_once_however_many_jobs_end_meanwhile(
+    own_app: Jobsup, own_server: Server
+) -> None:
+    with own_server.client() as r:
+        now = time.time()
+        for n in range(2):
+            push(r, "nap", n, 0.5)
+        for n in range(2, 6):
+            job = {"class": "nap", "args": [n, 0.05], "jid": f"s{n}", "queue": "default"}
+            r.zadd("schedule", {json.dumps(job): now + 0.5 + n * 0.3})
+        eventually(lambda: len(own_app.started()) == 2)
+        r.config_set("maxmemory", "1")
+
+        # What needs no more memory than it frees is let through, so due jobs arrive; waiting for more is refused.
+        worked_off(own_app, r, 6)
+        assert own_app.log().count("Redis is away") == 1
+        assert "Redis is back" not in own_app.log()
+
+        r.config_set("maxmemory", "0")
+        eventually(lambda: "Redis is back after" in own_app.log())
+        push(r, "quick", 6)
+        worked_off(own_app, r, 7)
+        assert own_app.log().count("Redis is away") == own_app.log().count("Redis is back after") == 1
 
 
 def test_scripts_that_the_server_forgets_are_loaded_again(own_app: Jobsup, own_server: Server) -> None:

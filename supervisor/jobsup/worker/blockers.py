@@ -22,6 +22,8 @@ _TIMEOUT = 5
 """Seconds a move waits at the server.  Bounds how long one of a dead connection can still act."""
 _PATIENCE = _TIMEOUT + 3.0
 """Seconds after which a move without any reply means that the connection is dead (half-open)."""
+_REFUSED_WITHIN = 1.0
+"""Seconds in which a server that refuses a move has said so."""
 _BROKEN = 5.0
 """Seconds to leave a queue alone whose key is not a list."""
 
@@ -38,6 +40,9 @@ class Blockers:
         self._channels: dict[str, Channel] = {}
         self._armed: dict[str, float] = {}
         self._broken: dict[str, float] = {}
+        self.refused = False
+        """Whether the server has no memory for a move.  It goes on taking settlements then, so only a move shows that
+        this is over."""
 
     def descriptors(self) -> list[int]:
         """What to watch."""
@@ -81,6 +86,8 @@ class Blockers:
                 found += self._read(queue, channel)
             elif now - since > _PATIENCE:
                 raise RedisUnavailable("a blocking move was never answered")
+            elif now - since > _REFUSED_WITHIN:
+                self.refused = False
         return found
 
     def disarm(self, main: Channel) -> list[tuple[str, bytes]]:
@@ -112,8 +119,10 @@ class Blockers:
         except RedisRefused as error:
             del self._armed[queue]
             if "WRONGTYPE" not in str(error):
+                self.refused = "maxmemory" in str(error)
                 raise
             self.mark_broken(queue)
             return []
         del self._armed[queue]
+        self.refused = False
         return [] if payload is None else [(queue, payload)]

@@ -159,8 +159,7 @@ class Fetcher:
                 self._accept(self._blockers.disarm(main))
             self._on_work()
             self._wait()
-            if self._failures:
-                self._found()
+            self._note_found()
 
     # -- taking and settling
 
@@ -186,8 +185,8 @@ class Fetcher:
         for queue in turn.broken:
             self._blockers.mark_broken(queue)
         self._accept(turn.taken)
-        if self._failures and (settling or turn.taken):
-            self._found()
+        if settling or turn.taken:
+            self._note_found()
         if wanted:
             self._dry = len(turn.taken) < wanted
 
@@ -282,10 +281,11 @@ class Fetcher:
         self._dry = False
         return main
 
-    def _found(self) -> None:
+    def _note_found(self) -> None:
         """Commands work again, which a connection alone does not prove."""
-        self._failures = 0
-        self._outage.found(self)
+        if self._failures and not self._blockers.refused:
+            self._failures = 0
+            self._outage.found(self)
 
     def _hang_up(self) -> None:
         self._blockers.close()
