@@ -20,21 +20,29 @@ def counted(faults: Sequence[Fault]) -> dict[str, int]:
     return dict(sorted(Counter(fault.kind for fault in faults).items()))
 
 
-def reloaded_late(lines: Iterable[str]) -> list[Fault]:
-    """The workers of an old generation that became ready while a reload was under way, from the parents' log.
+def reloaded(lines: Iterable[str]) -> list[Fault]:
+    """Whom reloads asked to leave without anybody having seen them when they began, from the parents' log.
 
-    They were replacements for crashed ones, and the reload drains them, but nobody had seen them when it was asked for.
+    Replacements for crashed workers that became ready in the old generation meanwhile; and those of a new generation
+    that was rolled back.
     """
     faults = []
     reloads: dict[str, tuple[int, float]] = {}
+    new: dict[str, set[int]] = {}
     for line in lines:
         parent = line.split("pid=", 1)[-1].split(" ", 1)[0]
+        at = datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
         if found := re.search(r"Reloading: generation (\d+)", line):
-            reloads[parent] = int(found[1]), datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+            reloads[parent] = int(found[1]), at
+            new[parent] = set()
         elif found := re.search(r"is ready \(pid (\d+), generation (\d+)\)", line):
-            generation, at = reloads.get(parent, (0, 0.0))
+            generation, since = reloads.get(parent, (0, 0.0))
             if int(found[2]) < generation:
-                faults.append(Fault("reload", at, at, frozenset({int(found[1])})))
+                faults.append(Fault("reload", since, since, frozenset({int(found[1])})))
+            elif int(found[2]) == generation:
+                new[parent].add(int(found[1]))
+        elif "Reload refused" in line and parent in new:
+            faults.append(Fault("reload", at, at, frozenset(new[parent])))
     return faults
 
 

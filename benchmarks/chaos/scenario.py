@@ -62,7 +62,9 @@ class Scenario:
         zombies = self._jobsup.zombies()
         code = self._stop()
         self._until(lambda: not left_in(self._directory), GONE_WITHIN)
-        faults = self._inflictor.done + report.reloaded_late(self._jobsup.log())
+        faults = self._inflictor.done + report.reloaded(self._jobsup.log())
+        with open(os.path.join(self._directory, "faults.json"), "w") as file:  # to look into what has no explanation
+            json.dump([[fault.kind, fault.at, fault.until, sorted(fault.pids)] for fault in faults], file)
         verdict = judge(self._load.acknowledged, self._load.repeated, self._load.items, self._ledger, faults, TIMEOUT)
         return {
             "asked": self._facts,

@@ -130,14 +130,15 @@ def explains_item(first: Item, again: Item, runs: Sequence[Run], faults: Sequenc
     run = next(run for run in reversed(runs) if run.pid == first.pid and run.start <= first.at)
     _, hindered = exposure(run, again.at, faults)
     for fault in faults:
-        if fault.at > again.at or fault.until < run.start:
+        if fault.at > again.at:
             continue
-        if fault.kind == "worker.kill" and first.pid in fault.pids:
+        since = fault.until >= run.start
+        if since and fault.kind == "worker.kill" and first.pid in fault.pids:
             return True
         # Of two processes that hold the job for a while, either may be the one that was taken for dead.
-        if frozen_too_long(fault, faults) and fault.pids & {first.pid, again.pid}:
+        if since and frozen_too_long(fault, faults) and fault.pids & {first.pid, again.pid}:
             return True
-        if fault.kind in ASKED_TO_LEAVE and hindered and first.pid in fault.pids:
+        if asks_to_leave(fault, run) and hindered:
             return True
     return False
 
@@ -189,13 +190,14 @@ def explain(run: Run, again: float, faults: Sequence[Fault], timeout: float) -> 
         if fault.kind.startswith("worker.freeze") and fault.until >= run.start:
             if frozen_too_long(fault, faults):
                 return fault
-        elif (
-            fault.kind in ASKED_TO_LEAVE
-            and fault.at + LEAVING >= run.start
-            and (run.end is None or hindered or run.end >= fault.at + timeout)
-        ):
+        elif asks_to_leave(fault, run) and (run.end is None or hindered or run.end >= fault.at + timeout):
             return fault
     return None
+
+
+def asks_to_leave(fault: Fault, run: Run) -> bool:
+    """Whether it asked the process of *run* to go, which that may have begun when its replacement was not there yet."""
+    return fault.kind in ASKED_TO_LEAVE and run.pid in fault.pids and fault.at + LEAVING >= run.start
 
 
 def frozen_too_long(fault: Fault, faults: Sequence[Fault]) -> bool:

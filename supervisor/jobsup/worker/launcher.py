@@ -400,7 +400,7 @@ class Launcher:
             )
 
         entries = [self._slot.entry(next(self._entries)) for _ in range(capsule.concurrency)]
-        return Manager(entries, fetcher, execute, self._crash)
+        return Manager(entries, fetcher, self._lease.alive, execute, self._crash)
 
     def _running(self) -> list[tuple[Processor, UnitOfWork]]:
         return [pair for manager in self._managers for pair in manager.running()]

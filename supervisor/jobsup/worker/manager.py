@@ -26,13 +26,16 @@ class Manager:
         self,
         entries: Sequence[Entry],
         make_fetcher: Callable[[Inbox, Outbox], Fetcher],
+        may_begin: Callable[[], bool],
         execute: Callable[[UnitOfWork], Outcome],
         on_crash: Callable[[BaseException], None],
     ) -> None:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self.fetcher = make_fetcher(self._inbox, self._outbox)
-        self._processors = [Processor(self._inbox, self._outbox, execute, on_crash, entry) for entry in entries]
+        self._processors = [
+            Processor(self._inbox, self._outbox, may_begin, execute, on_crash, entry) for entry in entries
+        ]
         self._on_crash = on_crash
         self._fetching = threading.Thread(target=self._fetch, name="jobsup-fetcher", daemon=True)
 

@@ -39,12 +39,14 @@ class Processor:
         self,
         inbox: Inbox,
         outbox: Outbox,
+        may_begin: Callable[[], bool],
         execute: Callable[[UnitOfWork], Outcome],
         on_crash: Callable[[BaseException], None],
         entry: Entry,
     ) -> None:
         self._inbox = inbox
         self._outbox = outbox
+        self._may_begin = may_begin
         self._execute = execute
         self._on_crash = on_crash
         self._entry = entry
@@ -82,7 +84,8 @@ class Processor:
         try:
             try:
                 try:
-                    outcome = self._execute(unit)
+                    # Asked here, not where it was taken: we may have been frozen since, and it given to others.
+                    outcome = self._execute(unit) if self._may_begin() else GivenBack()
                     self._finish()
                 except _INTERRUPTIONS:
                     self._finish()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
-from benchmarks.chaos.report import exits, failures, reloaded_late
+from benchmarks.chaos.report import exits, failures, reloaded
 from benchmarks.chaos.verdict import Fault
 
 GOOD = {
@@ -64,4 +64,13 @@ def test_a_worker_that_became_ready_in_an_old_generation_during_a_reload_was_rel
         "2026-01-01T00:00:01.200Z INFO    parent pid=7 Worker main is ready (pid 12, generation 2) after 0.1s",
         "2026-01-01T00:00:02.000Z INFO    parent pid=8 Worker main is ready (pid 13, generation 1) after 0.1s",
     ]
-    assert reloaded_late(lines) == [Fault("reload", 1767225601.0, 1767225601.0, frozenset({11}))]
+    assert reloaded(lines) == [Fault("reload", 1767225601.0, 1767225601.0, frozenset({11}))]
+
+
+def test_the_workers_of_a_reload_that_was_rolled_back_were_asked_to_leave_as_well():
+    lines = [
+        "2026-01-01T00:00:01.000Z INFO    parent pid=7 Reloading: generation 2",
+        "2026-01-01T00:00:02.000Z INFO    parent pid=7 Worker main is ready (pid 12, generation 2) after 0.1s",
+        "2026-01-01T00:00:03.000Z ERROR   parent pid=7 Reload refused, generation 1 goes on: it crashed",
+    ]
+    assert reloaded(lines) == [Fault("reload", 1767225603.0, 1767225603.0, frozenset({12}))]

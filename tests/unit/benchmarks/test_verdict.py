@@ -168,6 +168,11 @@ def test_an_item_done_again_after_a_stop_is_not_explained_as_the_place_is_kept_t
     assert not items(done, RUNS, fault("stop", 10.5), outage(10.4, 10.6)).unexplained_items
 
 
+def test_a_run_that_began_after_its_process_was_asked_to_leave_may_have_lost_its_place_too():
+    done = [Item(0, PID, 10.1), Item(0, 200, 11.1), Item(1, 200, 11.2)]
+    assert not items(done, RUNS, fault("reload", 9.5), outage(10.4, 10.6)).unexplained_items
+
+
 def test_two_processes_that_hold_a_job_for_a_while_are_explained_by_the_freeze_of_either():
     done = [Item(0, 200, 26.0), Item(0, PID, 26.5), Item(1, 200, 26.6)]
     runs = [Run(PID, 10.0), Run(200, 25.9, 27.0)]

@@ -76,7 +76,7 @@ class Worker:
 
         self.slot = Slot.create(concurrency)
         entries = [self.slot.entry(index) for index in range(concurrency)]
-        self.manager = Manager(entries, fetcher, execute, self.crashes.append)
+        self.manager = Manager(entries, fetcher, self.lease.alive, execute, self.crashes.append)
 
     def register(self) -> None:
         scripts.register(
@@ -465,3 +465,22 @@ def test_the_bell_of_a_worker_is_not_inherited_by_programs_it_starts(
     worker = work(lambda _unit: Succeeded())
 
     assert not os.get_inheritable(worker.manager._outbox._bell.fileno())
+
+
+def test_nothing_begins_once_others_may_have_been_given_what_was_taken(
+    r: redis.Redis, work: Callable[..., Worker]
+) -> None:
+    began: list[bytes] = []
+
+    def execute(unit: UnitOfWork) -> Outcome:
+        began.append(unit.raw)
+        if len(began) == 100:
+            worker.lease._confirmed_at = float("-inf")  # as after a freeze that was longer than the lease
+        return Succeeded()
+
+    r.lpush("queue:a", *[f"a{i}" for i in range(400)])
+    worker = work(execute, concurrency=1)
+
+    eventually(lambda: r.llen("queue:a") == 300)
+    assert len(began) == 100
+    assert inflight(r) == []
