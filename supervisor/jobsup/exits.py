@@ -9,7 +9,8 @@ class Exit(IntEnum):
     OK = 0
     """Done; a stop left nothing unfinished."""
     ERROR = 1
-    """The command could not do what was asked (``ctl``: nobody listens; ``demo``: a wrong verdict)."""
+    """The command could not do what was asked (``ctl``: nobody listens; ``demo``: a wrong verdict; ``check``: a file of
+    the platform does not go with the configuration)."""
     GIVEN_BACK = 10
     """Stopped; the deadline was hit and every unfinished job was given back to its queue."""
     LEFT_BEHIND = 11

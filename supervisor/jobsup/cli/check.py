@@ -3,15 +3,19 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from jobsup.cli.options import flags, run_options
+from jobsup.config.document import MAX_BYTES
 from jobsup.config.load import Setting
-from jobsup.config.model import masked
-from jobsup.config.problem import Problem
+from jobsup.config.model import Config, masked
+from jobsup.config.platform import compose, kubernetes, systemd
+from jobsup.config.platform.needs import Given
+from jobsup.config.problem import Problem, error
 from jobsup.config.resolve import Resolution, resolve
 from jobsup.exits import Exit
 from jobsup.unix.paths import working_directory
@@ -21,6 +25,7 @@ Examples:
   jobsup check -C config/sidekiq.yml -C config/heavy.yml
   jobsup check -C config/sidekiq.yml -e production --json
   JOBSUP_GRACE=30 jobsup check -C config/sidekiq.yml    does a stop fit into the platform's 30 seconds?
+  jobsup check -C config/sidekiq.yml --kubernetes k8s/jobs.yaml    does the manifest go with the profile?
 """
 
 Row = tuple[str, Any, str]
@@ -29,19 +34,48 @@ Row = tuple[str, Any, str]
 @click.command(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @run_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--systemd", multiple=True, metavar="UNIT", help="Compare this unit with the profiles it starts.")
+@click.option("--kubernetes", multiple=True, metavar="FILE", help="Compare this manifest with them.")
+@click.option("--compose", multiple=True, metavar="FILE", help="Compare this Compose file with them.")
 def command(as_json: bool, **params: Any) -> None:
     """Print the resolved configuration, the origin of each value, and every error and warning.
 
-    Exits with 78 when there is an error.
+    Exits with 78 when there is an error, with 1 when there is none but in a file of the platform.
     """
-    resolution = resolve(flags(params), os.environ, working_directory(os.environ))
+    files = [(kind, path) for kind in ("systemd", "kubernetes", "compose") for path in params.pop(kind)]
+    # What the platform grants is then read from its files: budgets are not to be cut by what is set here.
+    environ = {name: value for name, value in os.environ.items() if not files or name != "JOBSUP_GRACE"}
+    directory = working_directory(os.environ)
+    resolution = resolve(flags(params), environ, directory)
+    if resolution.config is not None:
+        found = platforms(files, resolution, resolution.config, directory)
+        resolution = replace(resolution, problems=(*resolution.problems, *found))
     if as_json:
         print(json.dumps(_document(resolution), indent=2))
     elif sys.stdout.isatty():
         _print_tables(resolution)
     else:
         _print_lines(resolution)
-    sys.exit(Exit.CONFIG if resolution.config is None else Exit.OK)
+    if resolution.config is None:
+        sys.exit(Exit.CONFIG)
+    sys.exit(Exit.ERROR if any(problem.level == "error" for problem in resolution.problems) else Exit.OK)
+
+
+def platforms(
+    files: Iterable[tuple[str, str]], resolution: Resolution, config: Config, directory: str
+) -> Iterator[Problem]:
+    """Everything in the platform's *files*, each of a kind at a path, that does not go with the configuration."""
+    auto = {p["name"] for p in resolution.profiles if p.settings["processes"].origin.endswith("(auto)")}
+    given = Given(config.profiles, frozenset(auto), config.health)
+    rules = {"systemd": systemd.check, "kubernetes": kubernetes.check, "compose": compose.check}
+    for kind, path in files:
+        try:
+            with open(os.path.join(directory, path), encoding="utf-8") as file:
+                text = file.read(MAX_BYTES)
+        except (OSError, ValueError) as problem:
+            yield error(path, f"cannot be read: {getattr(problem, 'strerror', None) or 'it is not text'}")
+            continue
+        yield from rules[kind](text, path, given)
 
 
 def _sections(resolution: Resolution) -> Iterator[tuple[str, list[Row]]]:
@@ -82,7 +116,7 @@ def _document(resolution: Resolution) -> dict[str, Any]:
         return {key: {"value": value, "origin": origin} for key, value, origin in rows}
 
     return {
-        "ok": resolution.config is not None,
+        "ok": not any(problem.level == "error" for problem in resolution.problems),
         "supervisor": settings(_rows(resolution.supervisor)),
         "profiles": [{"path": p.path, "settings": settings(_rows(p.settings))} for p in resolution.profiles],
         "problems": [{"level": p.level, "where": p.where, "message": p.message} for p in resolution.problems],

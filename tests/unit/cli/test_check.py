@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -89,3 +90,53 @@ def test_on_a_terminal_it_draws_tables(capsys: pytest.CaptureFixture[str], direc
     assert "profile c (c.yml)" in drawn
     assert "c.yml:5" in drawn
     assert "0 errors, 0 warnings" in drawn
+
+
+ROOT = Path(__file__).parents[3]
+PROFILES = ["-C", str(ROOT / "configs/sidekiq.yml"), "-C", str(ROOT / "configs/heavy.yml"), "--redis", "redis://h"]
+
+
+def judged(*arguments: str, **environ: str) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(command, [*PROFILES, "--json", *arguments], env=environ)
+    return result.exit_code, json.loads(result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        ("kubernetes", "configs/kubernetes/deployment-default.yaml"),
+        ("kubernetes", "configs/kubernetes/deployment-heavy.yaml"),
+        ("kubernetes", "configs/kubernetes/drain-job.yaml"),
+        ("compose", "configs/compose.yaml"),
+        ("systemd", "systemd/jobsup.service"),
+    ],
+)
+def test_the_platform_files_that_come_with_jobsup_go_with_its_profiles(kind: str, file: str) -> None:
+    code, document = judged(f"--{kind}", str(ROOT / file))
+
+    assert [p for p in document["problems"] if p["level"] == "error"] == []
+    assert (code, document["ok"]) == (Exit.OK, True)
+
+
+def test_a_platform_file_that_does_not_go_with_the_profiles_is_an_error_and_exit_code_1(directory: Path) -> None:
+    (directory / "jobs.service").write_text("[Service]\nExecStart=jobsup -C heavy.yml\nTimeoutStopSec=10\n")
+
+    # What the platform grants stands in its file, not in the environment of who checks it.
+    code, document = judged("--systemd", "jobs.service", JOBSUP_GRACE="6")
+
+    assert (code, document["ok"]) == (Exit.ERROR, False)
+    assert {"level": "error", "where": "jobs.service:3"}.items() <= document["problems"][0].items()
+    assert document["problems"][0]["message"].startswith(
+        "a stop of 'heavy' may take 67s, but the unit is killed after 10s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("none.yaml", "No such file or directory"), (".", "Is a directory"), ("b", "it is not text")]
+)
+def test_a_platform_file_that_cannot_be_read_is_an_error(directory: Path, path: str, said: str) -> None:
+    (directory / "b").write_bytes(b"\xff\xfe")
+    code, document = judged("--kubernetes", path)
+
+    assert code == Exit.ERROR
+    assert document["problems"] == [{"level": "error", "where": path, "message": f"cannot be read: {said}"}]
