@@ -29,6 +29,8 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "parent.stopped": ("info", "Stopped after {seconds:.1f}s, exit code {code} ({reason})"),
     "start.refused": ("error", "{sentence}"),
     "stop.begun": ("info", "Stopping: jobs may finish within {seconds:.1f}s"),
+    "drain.forecast": ("info", "{sentence}"),
+    "drain.report": ("info", "{sentence}"),
     "child.started": ("debug", "Started {child} (pid {pid}, generation {generation})"),
     "child.ready": ("info", "{child} is ready (pid {pid}, generation {generation}) after {seconds:.3f}s"),
     "child.ended": ("info", "{child} (pid {pid}) ended: {verdict}"),
@@ -48,6 +50,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "health.served": ("info", "Probes are answered on {address}: /startup, /live, /ready"),
     "health.unserved": ("error", "Probes cannot be answered on {address}: {error}"),
     "keeper.gave_back": ("info", "Gave back {jobs} jobs of {identity} in {seconds:.3f}s"),
+    "keeper.measured": ("debug", "Read how long the jobs of {classes} classes take"),
     "keeper.swept": ("warning", "{identity} has not been heard of: gave back {jobs} jobs"),
     "keeper.isolated": (
         "warning",

@@ -60,7 +60,7 @@ class Parent(RuleBasedStateMachine):
         self.keeper = Keeper()
         self.house.keeper = self.keeper  # type: ignore[assignment]
         self.settled: set[str] = set()
-        self.crew = Crew(context, on_end=self.house.ended, on_crash=lambda child, ended: self.crashes.append(child))
+        self.crew = Crew(context, on_end=[self.house.ended], on_crash=lambda child, ended: self.crashes.append(child))
         self.mode = Mode.RUNNING
         self.stop_begun = FOREVER
         self.due: dict[str, float] = {}

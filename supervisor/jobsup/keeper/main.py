@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 import select
 import signal
@@ -17,7 +18,7 @@ from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
 from jobsup.payload import limits_of
-from jobsup.store import scripts, server
+from jobsup.store import durations, scripts, server
 from jobsup.store.connection import connect, primary
 from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
@@ -27,6 +28,10 @@ from jobsup.unix.wakeup import Wakeup
 _SWEEP_EVERY = 2.0
 """Seconds between looks for leases that have run out."""
 _SOON = 0.01
+_MEASURE_EVERY = 300.0
+"""Seconds between readings of how long jobs take: it changes slowly."""
+_MOST_CLASSES = 100
+"""Classes that the parent is told of: those that took most of the time."""
 _RETRY = 0.5
 """Seconds between tries while Redis is away."""
 
@@ -93,6 +98,7 @@ class Keeper:
     1. ended     what the parent reaped, answered with ``gave_back``
     2. sweep     leases that have run out
     3. schedule  jobs whose time has come
+    4. measure   how long jobs take, for the parent
 
     Redis being away delays all of it and loses none: what was not done is done when it is back.  Probes do not wait
     for Redis: they are answered in a thread of their own.
@@ -114,6 +120,7 @@ class Keeper:
         self._ready = False
         self._sweep_at = 0.0
         self._schedule_at = 0.0
+        self._measure_at = 0.0
         self._away_since: float | None = None
         self._primary: str | None = None
         self._stopping = False
@@ -173,7 +180,7 @@ class Keeper:
                 self._work()
                 self._found()
                 self._tell_primary()
-                timeout = max(0.0, min(self._sweep_at, self._schedule_at) - monotonic())
+                timeout = max(0.0, min(self._sweep_at, self._schedule_at, self._measure_at) - monotonic())
             except (RedisUnavailable, RedisRefused) as error:
                 self._lost(error)
                 timeout = _RETRY
@@ -210,6 +217,16 @@ class Keeper:
         if now >= self._schedule_at:
             more = self._scheduler.enqueue_due(wall())
             self._schedule_at = now if more else now + self._pause()
+        if self._ready and now >= self._measure_at:
+            self._tell_durations()
+            self._measure_at = now + _MEASURE_EVERY
+
+    def _tell_durations(self) -> None:
+        """So that the parent, which never asks Redis, can tell what a drain will come to."""
+        found = durations.read(self._client, wall()).by_class()
+        most = heapq.nlargest(_MOST_CLASSES, found.items(), key=lambda item: item[1].total)
+        self._link.send("durations", classes={klass: measured.counts for klass, measured in most})
+        self._events.emit("keeper.measured", classes=len(found))
 
     def _pause(self) -> float:
         """Until the next job is due, at most the poll interval: something earlier may be scheduled meanwhile."""

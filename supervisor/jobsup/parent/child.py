@@ -17,7 +17,7 @@ from jobsup.typedefs import JSON, Identity
 from jobsup.unix import pidfd, process
 from jobsup.unix.link import Link
 from jobsup.unix.pidfd import Ended
-from jobsup.unix.slot import READY, Slot
+from jobsup.unix.slot import READY, Running, Slot
 
 _UNSEEN_AFTER = 1.0
 """Seconds to wait for the kernel to reparent a dead worker to us before its status is taken for lost."""
@@ -33,6 +33,9 @@ class Child:
         leaving: it was asked to go, or said it goes: its end is no crash.
         patient: it leaves with the patience of a reload, which a stop ends.
         killed: why we killed it; "" if we did not.
+        ran: what ran when it began to leave.
+        given_back: the jids that it said it gives back.
+        longest: seconds and class of the longest job that ended while it left, as it said.
         drained: it said that nothing of its work is left in its in-flight lists.
     """
 
@@ -53,6 +56,9 @@ class Child:
     patient: bool = False
     killed: str = ""
     drained: bool = False
+    ran: list[Running] = field(default_factory=list)
+    given_back: list[str] = field(default_factory=list)
+    longest: tuple[float, str] = (0.0, "")
     traceback: str = ""
     permanent: bool = False
     _died_at: float = FOREVER
@@ -95,6 +101,8 @@ class Child:
 
     def begin_leaving(self, begun: float, patience: float = 0.0) -> None:
         """It leaves as of *begun*; without its own word it may need all of ``max_timeout``, or of *patience*."""
+        if not self.leaving:
+            self.ran = self.slot.running()
         self.leaving, self.patient = True, patience > 0
         self.limit = min(self.limit, begun + max(self.profile.max_timeout, patience) + self.profile.kill_after)
         self.deadline = self.limit

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from jobsup import clock
@@ -52,7 +52,7 @@ class Crew:
         self,
         context: Context,
         *,
-        on_end: Callable[[Child, Ended, Verdict], None],
+        on_end: Sequence[Callable[[Child, Ended, Verdict], None]],
         on_crash: Callable[[Child, Ended], None],
     ) -> None:
         self._context = context
@@ -255,6 +255,8 @@ class Crew:
             case "drained":
                 child.drained = True
                 self.given_back += len(message.get("given_back", ()))
+                child.given_back = [str(jid) for jid, _ in message.get("given_back", ())] + message.get("paused", [])
+                child.longest = float(message.get("seconds", 0.0)), str(message.get("klass", ""))
 
     def _reap(self, child: Child) -> None:
         ended = child.reap()
@@ -265,7 +267,8 @@ class Crew:
         now = clock.monotonic()
         suspects = len(child.slot.running()) if child.crashed else 0
         verdict = self._judge(child, ended, now)
-        self._on_end(child, ended, verdict)  # before all else: its jobs wait for nothing but this
+        for tell in self._on_end:  # before all else: its jobs wait for nothing but this
+            tell(child, ended, verdict)
         self._remove(child)
         self.interrupted += ended.code == Exit.INTERRUPTED
         if child.leaving and child.profile.isolated:

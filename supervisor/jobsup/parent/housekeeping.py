@@ -6,6 +6,7 @@ from typing import Any
 from jobsup import clock
 from jobsup.clock import FOREVER
 from jobsup.config.model import Config
+from jobsup.durations import Durations
 from jobsup.exits import Exit
 from jobsup.parent.child import Child
 from jobsup.parent.helper import Helper
@@ -25,6 +26,7 @@ class Housekeeping:
     Attributes:
         up: the keeper was ready once, so Redis is there and the start may go on.
         pulse: what the keeper can tell of us at any time.
+        durations: how long jobs take, by class; what the keeper read last.
         given_back: jobs that the keeper found and gave back since ``count_from_now``.
     """
 
@@ -45,6 +47,7 @@ class Housekeeping:
         self.up = False
         self.redis = True
         self.given_back = 0
+        self.durations: dict[str, Durations] = {}
         self.pulse = Pulse.create()
         self.keeper = Helper(
             context,
@@ -127,6 +130,11 @@ class Housekeeping:
                 self._unsettled.pop(message["identity"], None)
                 self._needed.discard(message["identity"])
                 self.given_back += int(message["jobs"])
+            case "durations":
+                self.durations = {
+                    str(klass): Durations({int(bucket): int(runs) for bucket, runs in counts.items()})
+                    for klass, counts in message["classes"].items()
+                }
             case "suspects":
                 self._on_suspects({str(queue): int(jobs) for queue, jobs in message["queues"].items()})
             case "lost_redis":

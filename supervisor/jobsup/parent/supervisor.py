@@ -20,6 +20,7 @@ from jobsup.parent import hang, lastwords, plan
 from jobsup.parent.child import Child
 from jobsup.parent.control import Control
 from jobsup.parent.crew import Crew
+from jobsup.parent.drains import Drains
 from jobsup.parent.generation import Generation
 from jobsup.parent.guard import Guard
 from jobsup.parent.helper import Helper
@@ -89,7 +90,8 @@ class Supervisor:
 
         self._guard = Guard(context, config, hold_reader, on_fatal=self._fatal, on_end=self._helper_ended)
         self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
-        self._crew = Crew(context, on_end=self._house.ended, on_crash=self._worker_crashed)
+        self._drains = Drains(events)
+        self._crew = Crew(context, on_end=(self._house.ended, self._drains.ended), on_crash=self._worker_crashed)
 
         self._hung = hang.Watch(self._crew, events, vouch=self._house.vouch)
 
@@ -145,7 +147,7 @@ class Supervisor:
 
     def halt(self) -> None:
         """Stop now: running jobs are given back."""
-        self._begin_stop("asked to, at once")
+        self._begin_stop("asked to, at once", at_once=True)
         self._crew.halt(clock.monotonic())
 
     def quiet(self) -> str | None:
@@ -204,6 +206,7 @@ class Supervisor:
             "generation": self._reloader.current.number,
             "reload": {**self._reloader.status(), "on_trial": [*self._pools.on_trial]},
             "redis": self._house.redis,
+            "drain": self._drains.status(),
             "pools": self._pools.status(now),
             "deaths": [verdict.dump() for verdict in self._crew.verdicts],
             "helpers": [helper.status(now) for helper in self._helpers if not helper.gone],
@@ -312,13 +315,14 @@ class Supervisor:
             case plan.Kill(nonce):
                 self._crew.kill(nonce, now)
 
-    def _begin_stop(self, reason: str, code: Exit | None = None) -> None:
+    def _begin_stop(self, reason: str, code: Exit | None = None, *, at_once: bool = False) -> None:
         if self._mode is Mode.STOPPING:
             return
         self._mode = Mode.STOPPING
         # STOPPING=1 belongs here.
         seconds = self._stop.begin(clock.monotonic(), [child.profile for child in self._crew], reason, code)
         self._events.emit("stop.begun", seconds=seconds)
+        self._drains.stop(self._crew, self._house.durations, -FOREVER if at_once else self._stop.begun)
         self._reloader.give_up("jobsup is stopping")
         self._house.count_from_now()
         self._crew.count_from_now()
@@ -350,7 +354,9 @@ class Supervisor:
         )
 
     def _switch(self, generation: Generation) -> None:
-        self._pools.switch(generation, on_trial=generation is self._reloader.next)
+        on_trial = generation is self._reloader.next
+        self._pools.switch(generation, on_trial=on_trial)
+        self._drains.switch(self._crew, self._house.durations, generation, on_trial=on_trial)
         self._house.configure(generation.config)
 
     def _deadline(self, now: float) -> float:

@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from jobsup.config.model import QUARANTINE
-from jobsup.durations import Counts, Durations, bucket
+from jobsup.durations import Counts, Durations, bucket, merged
 from jobsup.store import keys
 from jobsup.store.connection import Client, translated
 from jobsup.store.stats import number, replies, text
@@ -70,6 +70,13 @@ class Measured:
 
     since: float | None
     classes: dict[tuple[str, str], Durations]
+
+    def by_class(self) -> dict[str, Durations]:
+        """The same over all pools."""
+        found: dict[str, list[Durations]] = {}
+        for (_pool, klass), durations in self.classes.items():
+            found.setdefault(klass, []).append(durations)
+        return {klass: merged(parts) for klass, parts in found.items()}
 
 
 def flush(client: Client, pool: str, wire: int, now: float, batch: Mapping[str, Runs]) -> None:

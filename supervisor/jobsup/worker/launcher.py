@@ -160,11 +160,7 @@ class Launcher:
             signal.SIGTSTP: self.quiet,
             signal.SIGTTIN: self.dump,
         }
-        self._by_name: dict[str, Callable[[], None]] = {
-            "TERM": self.drain,
-            "TSTP": self.quiet,
-            "TTIN": self.dump,
-        }
+        self._by_name: dict[str, Callable[[], None]] = {"TERM": self.drain, "TSTP": self.quiet, "TTIN": self.dump}
 
     def run(self) -> int:
         self._look()
@@ -208,6 +204,7 @@ class Launcher:
         self._slot.set_state(slot.DRAINING)
         self._drain = Drain.of(self._profile, monotonic() if begun is None else begun, patience)
         self._until = 0.0
+        self._measures.leaving()
         self._tell_until(self._drain)
         self._events.emit("worker.draining", busy=len(self._running()), seconds=max(0.0, self._until - monotonic()))
 
@@ -363,7 +360,8 @@ class Launcher:
         if self._link.closed and left != 0:
             self._give_back()
         given_back = [[unit.jid, unit.klass] for unit in {*self._interrupted, *unfinished}]
-        self._link.send("drained", finished=self._counters.finished, given_back=given_back)
+        (seconds, klass), paused = self._measures.longest, self._measures.paused
+        self._link.send("drained", given_back=given_back, paused=paused, seconds=seconds, klass=klass)
         # With a parent, what still lies in the in-flight lists stays there: it is given back once the reap has
         # proved that no thread of ours runs it any more.
         return Exit.OK if left == 0 else Exit.INTERRUPTED

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from jobsup.store.durations import Runs
-from jobsup.worker.outcome import Buried, Discarded, Outcome, RetryAt, Succeeded
+from jobsup.worker.outcome import Buried, Discarded, GivenBack, Outcome, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
 
 
@@ -14,17 +14,27 @@ class Measures:
 
     1. note               a job was settled
     2. take, put_back     what is to be flushed; back it goes when it could not be
+    3. leaving            the drain begins: from here on the longest counts
+
+    Attributes:
+        longest: seconds and class of the job that took longest.
+        paused: jids of iterable jobs that stopped at an item to go on elsewhere.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._classes: dict[str, Runs] = {}
+        self.longest = (0.0, "")
+        self.paused: list[str] = []
 
     def note(self, unit: UnitOfWork, outcome: Outcome) -> None:
         """Count *unit*, unless it goes on elsewhere, was cancelled, or is of a class that nobody declared.
 
         Names come from payloads: whoever can push could make up any number of them.
         """
+        self.longest = max(self.longest, (unit.took, unit.klass))
+        if unit.iterable and isinstance(outcome, GivenBack):
+            self.paused.append(unit.jid)
         if not unit.declared or not isinstance(outcome, Succeeded | RetryAt | Buried | Discarded):
             return
         with self._lock:
@@ -35,6 +45,9 @@ class Measures:
             else:
                 runs.ended += 1
                 runs.failed += 1
+
+    def leaving(self) -> None:
+        self.longest = (0.0, "")
 
     def take(self) -> dict[str, Runs]:
         with self._lock:
