@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +122,33 @@ def test_a_server_without_memory_is_said_once_however_many_jobs_end_meanwhile(
         push(r, "quick", 6)
         worked_off(own_app, r, 7)
         assert own_app.log().count("Redis is away") == own_app.log().count("Redis is back after") == 1
+
+
+def test_an_outage_longer_than_the_leases_makes_no_job_run_twice(own_app: Jobsup, own_server: Server) -> None:
+    with own_server.client() as r:
+        push(r, "patient", 0, 3)
+        eventually(lambda: own_app.started() == ["0"])
+    own_server.kill()
+    eventually(lambda: re.search(r"keeper pid=\d+ Redis is away", own_app.log()))
+    # Time is not waited for: the leases run out on another port, where nobody sees it.
+    aside = Server(own_server.directory)
+    aside.start()
+    with aside.client() as r:
+        assert r.zadd("jobsup:leases", dict.fromkeys(r.zrange("jobsup:leases", 0, -1), 1), xx=True, ch=True) == 1
+    aside.kill()
+
+    worker = own_app.workers()[0]
+    os.kill(worker, signal.SIGSTOP)  # however late it tries again
+    own_server.start()
+    eventually(lambda: re.search(r"keeper pid=\d+ Redis is back", own_app.log()))
+    os.kill(worker, signal.SIGCONT)
+
+    with own_server.client() as r:
+        worked_off(own_app, r, 1)
+        eventually(lambda: r.zrange("jobsup:leases", time.time(), "+inf", byscore=True))
+    assert own_app.started() == own_app.ended() == ["0"]
+    assert "not been heard of" not in own_app.log()
+    assert own_app.stop() == Exit.OK
 
 
 def test_scripts_that_the_server_forgets_are_loaded_again(own_app: Jobsup, own_server: Server) -> None:

@@ -18,7 +18,7 @@ from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
 from jobsup.payload import limits_of
-from jobsup.store import durations, scripts, server
+from jobsup.store import durations, owners, scripts, server
 from jobsup.store.connection import connect, primary
 from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
@@ -27,6 +27,9 @@ from jobsup.unix.wakeup import Wakeup
 
 _SWEEP_EVERY = 2.0
 """Seconds between looks for leases that have run out."""
+_SPARED = 5.0
+"""Seconds after an outage in which no lease is judged.  Their owners could not renew them either, and need up to a
+second to try again and three to give up a dead connection."""
 _SOON = 0.01
 _MEASURE_EVERY = 300.0
 """Seconds between readings of how long jobs take: it changes slowly."""
@@ -195,6 +198,9 @@ class Keeper:
             self._link.send("ready")
 
     def _work(self) -> None:
+        if self._away_since is not None:
+            owners.prove_writable(self._client)
+            self._sweep_at = monotonic() + _SPARED
         while self._ended:
             facts = self._ended[0]
             jobs, seconds = self._recovery.ended(facts["identity"], facts)

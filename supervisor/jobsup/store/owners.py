@@ -41,6 +41,16 @@ def owners(client: Any) -> list[Owner]:
     ]
 
 
+def prove_writable(client: Any) -> None:
+    """Write nothing.
+
+    Raises:
+        RedisUnavailable, RedisRefused: so would any write; a look may be answered all the same, by a replica.
+    """
+    with errors_translated():
+        client.zrem(keys.LEASES, "")
+
+
 def due(client: Any, source: str, now: float, limit: int) -> list[bytes]:
     """Members of the sorted set *source* whose time has come, the earliest first."""
     with errors_translated():
