@@ -15,8 +15,9 @@ from jobsup.unix import link, pidfd, process, spawn
 from jobsup.unix.link import Link, Message
 from jobsup.unix.pidfd import Ended
 
+BOOT_TIMEOUT = 60.0
 _SPAWN_RETRY = 1.0
-_STOP_GRACE = 5.0
+STOP_GRACE = 5.0
 _EOF_GRACE = 1.0
 
 
@@ -37,7 +38,7 @@ class Helper:
         role: str,
         fds: Sequence[int],
         env: Mapping[str, str] | None = None,
-        boot_timeout: float = 60.0,
+        boot_timeout: float = BOOT_TIMEOUT,
         hello: Callable[[], Message],
         on_message: Callable[["Helper", Message, list[int]], None],
         on_end: Callable[["Helper"], None],
@@ -106,7 +107,7 @@ class Helper:
         """Ask it to leave; SIGKILL follows.  Nothing is started any more."""
         if self.wanted:
             self.wanted = False
-            self._act_at = clock.monotonic() + _STOP_GRACE
+            self._act_at = clock.monotonic() + STOP_GRACE
             self.send("stop")
 
     def excuse(self, seconds: float) -> None:

@@ -80,6 +80,11 @@ class Pools:
                 self._crew.isolate(profile.name + QUARANTINE, min(waiting, profile.concurrency))
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """How many workers each pool is to have; those for suspects come and go and are not among them."""
+        return {name: size for name, (size, of) in self._pools.items() if size and not _isolates(name, of)}
+
+    @property
     def all_failed(self) -> bool:
         """Whether every pool that is to have workers was given up."""
         failed = set(self._crew.failed_pools())

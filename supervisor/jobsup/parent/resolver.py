@@ -13,7 +13,7 @@ from jobsup.parent.helper import in_directory
 from jobsup.parent.loop import Context
 from jobsup.unix import pidfd, process, spawn
 
-_RESOLVE_WITHIN = 60.0
+RESOLVE_WITHIN = 60.0
 _MAX_ANSWER = 16 * 1024 * 1024
 
 
@@ -27,7 +27,7 @@ class Resolver:
         self._context = context
         self._on_done = on_done
         self._answer = bytearray()
-        self.deadline = clock.monotonic() + _RESOLVE_WITHIN
+        self.deadline = clock.monotonic() + RESOLVE_WITHIN
         self._reader, writer = os.pipe()
         os.set_blocking(self._reader, False)
         try:

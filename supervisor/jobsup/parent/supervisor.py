@@ -4,6 +4,7 @@ Everything that happens is only noted; then ``plan`` looks at the whole and says
 speaks to Redis, runs application code, or waits for either.
 """
 
+import faulthandler
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from jobsup.parent.guard import Guard
 from jobsup.parent.helper import Helper
 from jobsup.parent.housekeeping import Housekeeping
 from jobsup.parent.loop import Commands, Context, Loop
+from jobsup.parent.notices import Notices
 from jobsup.parent.plan import Mode
 from jobsup.parent.pools import Pools
 from jobsup.parent.reload import Reloader
@@ -103,6 +105,7 @@ class Supervisor:
         self._reloader = Reloader(
             context, make=make, switch=self._switch, settled=lambda: self._pools.in_place, first=first
         )
+        self._notices = Notices(context, config, self._crew, self._pools, self._reloader, self._house)
         self._mode = Mode.RUNNING
         self._announced = False
         self._begun = clock.monotonic()
@@ -291,6 +294,7 @@ class Supervisor:
             self._strangers = not pidfd.reap_strangers(self._our_pids())
         self._beat(now)
         self._show()
+        self._notices.tick(now, self._mode, self._stop.give_up_at)  # last: all of this has been done
 
     def _beat(self, now: float) -> None:
         stopping = self._mode is Mode.STOPPING
@@ -319,7 +323,6 @@ class Supervisor:
         if self._mode is Mode.STOPPING:
             return
         self._mode = Mode.STOPPING
-        # STOPPING=1 belongs here.
         seconds = self._stop.begin(clock.monotonic(), [child.profile for child in self._crew], reason, code)
         self._events.emit("stop.begun", seconds=seconds)
         self._drains.stop(self._crew, self._house.durations, -FOREVER if at_once else self._stop.begun)
@@ -364,6 +367,7 @@ class Supervisor:
             plan.next_deadline(self._pools.view(self._mode), now),
             self._pools.deadline(now),
             self._hung.deadline,
+            self._notices.deadline,
             self._guard.deadline,
             self._house.deadline if self._guard.up else FOREVER,
             self._reloader.deadline if self._house.up else FOREVER,
@@ -393,6 +397,7 @@ class Supervisor:
 
 def run(config: Config, *, argv: list[str], cwd: str, commands: Commands = COMMANDS) -> int:
     """The parent's process, from exec to exit code."""
+    faulthandler.enable()  # should a watchdog end us (SIGABRT), the log says where we hung
     events = Events()
     events.subscribe(Logger("parent", form=config.log_format, level="debug" if config.verbose else "info"))
     if file := lastwords.path(os.environ):
