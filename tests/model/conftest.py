@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 settings.register_profile(
-    "long", max_examples=6_000, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck)
+    "long", max_examples=8_000, stateful_step_count=100, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 Explore: TypeAlias = Callable[..., None]

@@ -236,7 +236,7 @@ class Model:
             else:
                 self.lists[keys.queue(queue)].append(payload)
         elif action == "r":
-            self.sets[keys.RETRY][rest[1]] = float(rest[0])
+            self._record(keys.RETRY, payload, rest[0], rest[1])
         elif action == "d":
             self._bury(payload, rest[0], rest[1])
         else:
@@ -263,7 +263,7 @@ class Model:
             self.queues.add(target)
             self.lists[crashes] = [record.encode(), *self.lists[crashes]][:10]
         elif action == "r":
-            self.sets[keys.RETRY][rest[1]] = float(rest[0])
+            self._record(keys.RETRY, payload, rest[0], rest[1])
         elif action == "d":
             self._bury(payload, rest[0], rest[1])
         else:
@@ -273,6 +273,13 @@ class Model:
     def _bury(self, payload: bytes, score: str, dead: bytes) -> None:
         """Into the dead set as *dead*; where that is empty, nowhere."""
         if dead:
-            self.sets[keys.DEAD][dead] = float(score)
+            self._record(keys.DEAD, payload, score, dead)
         else:
             self.owed[jid(payload)] -= 1
+
+    def _record(self, target: str, payload: bytes, score: str, entry: bytes) -> None:
+        """A push that was asked again may bring two copies with the same bytes into one worker's list: what is told
+        twice of the one then takes the other, and both become one entry.  The job is there.
+        """
+        self.owed[jid(payload)] -= entry in self.sets[target]
+        self.sets[target][entry] = float(score)

@@ -426,4 +426,20 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
 
 
 def test_whatever_is_interleaved_the_scripts_do_what_the_model_does(client: redis.Redis, explore: Any) -> None:
-    explore(type("Store", (Store,), {"client": client}), examples=500, steps=40)
+    explore(type("Store", (Store,), {"client": client}), examples=400, steps=40)
+
+
+@pytest.mark.parametrize("outcome", ["r", "d"])
+def test_a_settlement_told_twice_makes_two_copies_of_a_push_one_entry_and_never_none(
+    client: redis.Redis, outcome: str
+) -> None:
+    store = type("Copies", (Store,), {"client": client})()
+    store.begin()
+    store.pushes(1, {"a"}, True)
+    for _ in range(2):
+        store.turns(2, [], ["a", "b", "a.quarantine"], 1, "answered")
+    store.turns(2, [outcome], ["a"], 0, "lost")
+    store.turns(2, [], ["a"], 0, "answered")
+    store.every_job_that_is_owed_lies_in_exactly_one_place_and_nobody_else_holds_it()
+    store.the_keyspace_is_that_of_the_model()
+    store.teardown()
