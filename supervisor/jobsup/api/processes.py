@@ -54,6 +54,17 @@ class Process:
         return str(self.info.get("hostname") or "")
 
     @property
+    def ours(self) -> dict[str, Any]:
+        """What jobsup says beyond Sidekiq: ``pool``, ``version``, ``generation``; empty for others."""
+        value = self.info.get("jobsup")
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def version(self) -> str:
+        """Of the application that it runs, as its deploys name it; "" where it does not say."""
+        return str(self.ours.get("version") or "")
+
+    @property
     def queues(self) -> list[str]:
         return self._names("queues")
 

@@ -15,8 +15,10 @@ from jobsup.exits import Exit
 _COMMANDS = {
     "check": ("jobsup.cli.check", "Print the resolved configuration and everything wrong with it."),
     "ctl": ("jobsup.cli.ctl", "Ask or steer a running jobsup."),
+    "deploy-mark": ("jobsup.cli.deploy_mark", "Mark a deploy on the graphs of Sidekiq's Web."),
     "demo": ("jobsup.cli.demo", "Run a real workload through a crash and a deploy, and prove the result."),
     "enqueue": ("jobsup.cli.enqueue", "Enqueue one job."),
+    "fleet": ("jobsup.cli.fleet", "Print which version still runs where, and what can be removed."),
     "stats": ("jobsup.cli.stats", "Print counters, sets and queues."),
 }
 

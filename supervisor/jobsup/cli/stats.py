@@ -6,10 +6,9 @@ import sys
 import click
 
 from jobsup.api.stats import Stats
+from jobsup.cli.connected import connected
 from jobsup.config import redis_url
-from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.log import printable
-from jobsup.store.connection import connect
 
 
 @click.command("stats")
@@ -17,16 +16,8 @@ from jobsup.store.connection import connect
 @click.option("--redis", metavar="URL", help="Default: $REDIS_PROVIDER, $REDIS_URL, this host's.")
 def command(as_json: bool, redis: str | None) -> None:
     """Print counters, sets and queues."""
-    url = redis_url.resolve(redis)
-    try:
-        client = connect(url)
-    except RedisRefused as error:
-        raise click.UsageError(str(error)) from error
-    with client:
-        try:
-            stats = Stats.read(client)
-        except RedisUnavailable as error:
-            raise RedisUnavailable(redis_url.unanswered(url, error)) from error
+    with connected(redis_url.resolve(redis)) as client:
+        stats = Stats.read(client)
     if as_json:
         print(json.dumps(stats.dump()))
     elif sys.stdout.isatty():

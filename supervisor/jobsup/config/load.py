@@ -100,6 +100,7 @@ def _environment(flags: Flags, environ: Mapping[str, str]) -> Setting:
 def _defaults(path: str | None, environ: Mapping[str, str], directory: str) -> dict[str, Setting]:
     settings = {key: Setting(spec.default, "default") for key, spec in KEYS.items() if spec.default is not None}
     settings["tag"] = Setting(_application_name(directory), "directory name")
+    settings["version"] = application_version(environ, directory)
     settings["name"] = Setting("default", "default")
     if path is not None:
         settings["name"] = Setting(os.path.basename(path).split(".")[0], "file name")
@@ -107,6 +108,19 @@ def _defaults(path: str | None, environ: Mapping[str, str], directory: str) -> d
         value = int(threads) if threads.isascii() and threads.isdigit() and len(threads) < 10 else threads
         settings["concurrency"] = Setting(value, "$RAILS_MAX_THREADS")
     return settings
+
+
+def application_version(environ: Mapping[str, str], directory: str) -> Setting:
+    """What runs in *directory*: ``$JOBSUP_VERSION``, else the name of a release as Capistrano lays them out.
+
+    A link ``app/current`` is followed: after a reload it may lead to another release.
+    """
+    if version := environ.get("JOBSUP_VERSION"):
+        return Setting(version, "$JOBSUP_VERSION")
+    above, release = os.path.split(os.path.realpath(directory))
+    if os.path.basename(above) == "releases":
+        return Setting(release, "directory name")
+    return Setting("", "default")
 
 
 def _application_name(directory: str) -> str:

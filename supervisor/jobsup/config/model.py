@@ -79,6 +79,8 @@ class Profile:
     """How many generations of workers there may be before the oldest has to leave as in a stop."""
     labels: tuple[str, ...] = ()
     tag: str = ""
+    version: str = ""
+    """Of the application, as its deploys name it; "": none."""
     max_retries: int = 25
     max_payload_bytes: int = 16_777_216
     max_payload_depth: int = 100

@@ -163,6 +163,7 @@ KEYS: dict[str, Key] = {
     "quarantine": Key(name),
     "labels": Key(texts, []),
     "tag": Key(text),
+    "version": Key(text),
     "max_retries": Key(whole(0), 25),
     "max_payload_bytes": Key(whole(1024), 16_777_216),
     "max_payload_depth": Key(whole(3, 250), 100),

@@ -58,6 +58,22 @@ def iteration(jid: str) -> bytes:
     return f"it-{jid}".encode("utf-8", "replace")
 
 
+VERSIONS = "jobsup:versions"
+"""zset: version of the application -> Unix seconds at which a worker of it was last started."""
+
+
+def marks(date: str) -> str:
+    """hash: Sidekiq's deploy marks of one UTC day, *date* as ``YYYYMMDD``; the minute -> label."""
+    return f"{date}-marks"
+
+
+def mark_lock(label: str) -> str:
+    """string: somebody marked a deploy of *label* within the last minute."""
+    return f"deploylock-{label}"
+
+
+MARKS_TTL = 7_776_000
+"""Seconds that deploy marks live: 90 days, as in Sidekiq."""
 MINUTE_TTL, TEN_MINUTES_TTL = 28_800, 259_200
 """Seconds that Sidekiq keeps its metrics, by the minute and by ten."""
 

@@ -14,12 +14,17 @@ import orjson
 
 from jobsup import __version__
 from jobsup.config.model import Capsule, Profile
-from jobsup.store import scripts
+from jobsup.store import keys, scripts
+from jobsup.store.connection import Client, errors_translated
 from jobsup.store.scripts import Run
+from jobsup.store.stats import replies, text
 
 
-def info(profile: Profile, *, identity: str, hostname: str, pid: int, started_at: float) -> bytes:
-    """The record's ``info``: JSON, the same for the life of the process.  *started_at* in Unix seconds."""
+def info(profile: Profile, *, identity: str, hostname: str, pid: int, started_at: float, generation: int = 1) -> bytes:
+    """The record's ``info``: JSON, the same for the life of the process.  *started_at* in Unix seconds.
+
+    What Sidekiq does not know stands under one name of ours; it passes over it.
+    """
     return orjson.dumps(
         {
             "hostname": hostname,
@@ -34,6 +39,7 @@ def info(profile: Profile, *, identity: str, hostname: str, pid: int, started_at
             "identity": identity,
             "version": __version__,
             "embedded": False,
+            "jobsup": {"pool": profile.name, "version": profile.version, "generation": generation},
         }
     )
 
@@ -65,6 +71,30 @@ def work_entry(queue: str, raw: bytes, run_at: float) -> bytes:
     """What one thread does, for the work hash.  *run_at* in Unix seconds; readers want an integer."""
     payload = raw.decode("utf-8", "replace")
     return orjson.dumps({"queue": queue, "payload": payload, "run_at": int(run_at)})
+
+
+_VERSIONS = 100
+
+
+def note_version(client: Client, version: str, now: float) -> None:
+    """Remember that *version* of the application was started *now*, Unix seconds; the hundred newest are kept.
+
+    Raises:
+        RedisUnavailable, RedisRefused: as ``errors_translated``.
+    """
+    with errors_translated():
+        pipe = client.pipeline(transaction=False)
+        pipe.zadd(keys.VERSIONS, {version: now})
+        pipe.zremrangebyrank(keys.VERSIONS, 0, -_VERSIONS - 1)
+        pipe.execute()
+
+
+def versions(client: Client) -> dict[str, float]:
+    """The versions that were started, newest last, and when each was last."""
+    pipe = client.pipeline(transaction=False)
+    pipe.zrange(keys.VERSIONS, 0, -1, withscores=True)
+    (found,) = replies(pipe)
+    return {text(version): when for version, when in found or ()}
 
 
 def register(run: Run, identity: str, *, lease: int, queues: Sequence[str], place: str, pid: int, start: str) -> None:

@@ -38,6 +38,7 @@ class Heartbeat:
         client: Client,
         identity: str,
         hostname: str,
+        generation: int,
         profile: Profile,
         lease: Lease,
         outage: Outage,
@@ -64,10 +65,18 @@ class Heartbeat:
         self._on_crash = on_crash
         # Now: later there may be no descriptor to look with, and a wrong answer would be taken for a dead process.
         self._place, self._start = place.here(), place.start_of(os.getpid())
-        self._info = processes.info(profile, identity=identity, hostname=hostname, pid=os.getpid(), started_at=wall())
+        self._info = processes.info(
+            profile,
+            identity=identity,
+            hostname=hostname,
+            pid=os.getpid(),
+            started_at=wall(),
+            generation=generation,
+        )
         self._rtt_us = 0
         self._poked = threading.Event()
         self._leaving = False
+        self._version_known = not profile.version
         self.quiet = False
         self._thread = threading.Thread(target=self._beat_forever, name="jobsup-heartbeat", daemon=True)
 
@@ -165,10 +174,21 @@ class Heartbeat:
         self._rtt_us = int((time.perf_counter() - begun) * 1e6)
         self._counters.flushed(processed, failed)
         self._lease.confirmed(asked_at)
+        self._make_version_known()
         self._flush_measures()
         if signal is not None:
             self._on_signal(signal)
             self.poke()  # a beat brings one; more may wait behind it
+
+    def _make_version_known(self) -> None:
+        """After the record: who reads the versions first finds it."""
+        if self._version_known:
+            return
+        try:
+            processes.note_version(self._client, self._profile.version, wall())
+        except (RedisUnavailable, RedisRefused):
+            return  # with the next beat
+        self._version_known = True
 
     def _flush_measures(self) -> None:
         """Behind the beat and by itself: nothing that goes wrong with it may cost the lease."""

@@ -135,6 +135,7 @@ class Launcher:
             client=self._client,
             identity=self.identity,
             hostname=self._host,
+            generation=generation,
             profile=profile,
             lease=self._lease,
             outage=self._outage,
