@@ -106,7 +106,10 @@ def test_the_budgets_are_cut_to_the_grace_and_the_log_says_so_once(pod: Pod, r: 
     assert took < _GRACE
     assert pod.app.log().count("but the platform kills after 6s ($JOBSUP_GRACE): jobs get 2s, and 2s to unwind") == 1
     assert r.llen("queue:default") == 1
-    assert f"exit code {int(Exit.GIVEN_BACK)} (asked to)" in pod.message
+    forecast, report, last = pod.message.splitlines()
+    assert forecast.startswith("Drain: 1 running")
+    assert "1 given back" in report
+    assert f"exit code {int(Exit.GIVEN_BACK)} (asked to)" in last
 
 
 def test_a_hook_that_quiets_and_is_repeated_changes_nothing_but_that_nothing_is_fetched(

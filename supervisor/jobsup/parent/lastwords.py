@@ -30,7 +30,8 @@ class LastWords:
         self._lines: list[str] = []
 
     def __call__(self, name: str, facts: dict[str, Any]) -> None:
-        if name.startswith("drain.") or name == "parent.stopped":
+        # Not of the drains of reloads: there is no end of them.
+        if (name.startswith("drain.") and facts["cause"] == "stop") or name == "parent.stopped":
             self._lines.append(sentence(name, facts) + "\n")
         if name == "parent.stopped":
             self._write("".join(self._lines).encode()[-_MOST:])

@@ -29,10 +29,12 @@ def test_the_end_of_a_stop_is_written_in_place_of_what_was_there(tmp_path: Path)
     said = lastwords.LastWords(str(file))
 
     said("parent.ready", {"workers": 1, "seconds": 0.1})
+    said("drain.report", {"cause": "reload", "sentence": "That was a reload."})
+    said("drain.report", {"cause": "stop", "sentence": "That was the stop."})
     assert file.read_text() == "x" * 1000
     said("parent.stopped", STOPPED)
 
-    assert file.read_text() == "Stopped after 1.2s, exit code 10 (asked to)\n"
+    assert file.read_text() == "That was the stop.\nStopped after 1.2s, exit code 10 (asked to)\n"
 
 
 def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
