@@ -23,8 +23,8 @@ def test_an_idle_supervisor_stops_at_once_and_leaves_nothing_in_redis_but_who_it
     assert len(identities) == 1
 
     assert app.stop() == Exit.OK
-    # As with Sidekiq, the record itself is left to expire.  The identity is remembered for a while: a job that a blocking
-    # move brings after its connection was lost would otherwise lie in a list of nobody.
+    # As with Sidekiq, the record itself is left to expire.  The identity is remembered for a while: a job that a
+    # blocking move brings after its connection was lost would otherwise lie in a list of nobody.
     remembered = {"jobsup:swept", *(f"jobsup:owner:{identity}" for identity in identities)}
     assert {key.decode() for key in r.scan_iter()} == {*identities, *remembered}
     assert {name.decode() for name in r.zrange("jobsup:swept", 0, -1)} == set(identities)
