@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import time
@@ -102,12 +103,17 @@ def test_a_reload_says_it_too_and_ctl_status_shows_both(app: Jobsup, r: redis.Re
     assert drain["report"]["sentence"] in app.ctl("status").stdout
 
 
-def test_a_reload_that_is_rolled_back_reports_no_drain(app: Jobsup) -> None:
+def test_a_reload_that_is_rolled_back_drains_nobody_and_reports_nothing(app: Jobsup) -> None:
     app.start()
     app.profile("main", preload=False)
     app.jobs("raise RuntimeError('no')")
-
     assert app.ctl("reload", "--wait").returncode == 1
-    assert app.status()["drain"]["report"] is None
+    assert app.status()["drain"]["forecast"]["cause"] == "reload"
+
+    app.jobs(LEDGER_JOBS)
+    [before] = app.workers()
+    os.kill(before, signal.SIGKILL)
+    eventually(lambda: len(app.workers()) == 1 and app.workers() != [before])
+    assert app.status()["drain"]["report"] is None, "it died long after the reload had ended"
     assert app.stop() == Exit.OK
     assert app.log().count("Drained in") == 1

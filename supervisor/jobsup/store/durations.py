@@ -7,6 +7,7 @@ the question whether a job that runs once a night will outlast a deploy.  So eac
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Runs:
         self.ended += 1
         self.ms += ms
         self.counts[bucket(seconds)] += 1
-        self.gram[next((i for i, limit in enumerate(_LIMITS) if ms < limit), len(_LIMITS))] += 1
+        self.gram[bisect_right(_LIMITS, ms)] += 1
 
     def add(self, other: Runs) -> None:
         self.ended += other.ended

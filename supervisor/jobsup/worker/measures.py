@@ -8,6 +8,8 @@ from jobsup.store.durations import Runs
 from jobsup.worker.outcome import Buried, Discarded, GivenBack, Outcome, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
 
+_COUNTED = (Succeeded, RetryAt, Buried, Discarded)
+
 
 class Measures:
     """The jobs that ended since the last flush, by class, over all capsules.
@@ -32,13 +34,14 @@ class Measures:
 
         Names come from payloads: whoever can push could make up any number of them.
         """
-        self.longest = max(self.longest, (unit.took, unit.klass))
+        if unit.took > self.longest[0]:
+            self.longest = unit.took, unit.klass
         if unit.iterable and isinstance(outcome, GivenBack):
             self.paused.append(unit.jid)
-        if not unit.declared or not isinstance(outcome, Succeeded | RetryAt | Buried | Discarded):
+        if not unit.declared or not isinstance(outcome, _COUNTED):
             return
         with self._lock:
-            runs = self._classes.setdefault(unit.klass, Runs())
+            runs = self._classes.get(unit.klass) or self._classes.setdefault(unit.klass, Runs())
             runs.timeout, runs.pauses = unit.timeout, unit.iterable
             if isinstance(outcome, Succeeded):
                 runs.succeeded(unit.took)
