@@ -55,7 +55,7 @@ class Recovery:
     def sweep_place(self, start_of: Callable[[int], str] = place.start_of) -> None:
         here = place.here()
         for owner in owners.owners(self._client):
-            if here and owner.place == here and start_of(owner.pid) != owner.start:
+            if here and owner.place == here and not _lives(owner, start_of):
                 self.ended(owner.identity)
 
     def sweep(self) -> None:
@@ -131,6 +131,13 @@ class Recovery:
                 self._events.emit("job.cancelled", klass=klass, jid=jid, seconds=seconds)
             case WornOut():
                 self._events.emit("job.worn", klass=klass, jid=jid)
+
+
+def _lives(owner: owners.Owner, start_of: Callable[[int], str]) -> bool:
+    try:
+        return start_of(owner.pid) == owner.start
+    except PermissionError:
+        return True  # not known, rather: its lease will tell
 
 
 def _ordered(judgement: Judgement, queue: str, raw: bytes, jid: str, profile: Profile, now: float) -> Decided:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -20,12 +21,15 @@ def start_of(pid: int) -> str:
     With the pid it names one process for ever: a recycled pid has another start.
 
     Raises:
+        PermissionError: somebody else has that pid, and we are not shown more (``ProtectProc=``, ``hidepid``).
         OSError: it cannot be told now, for want of a descriptor: whoever lives must not be taken for dead.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, 0)  # finds also who is hidden from us, and then is not permitted
         return ""
     # A zombie holds nothing any more.
     return "" if fields[0] in (b"Z", b"X") else fields[19].decode()

@@ -74,6 +74,18 @@ def test_the_living_and_those_of_other_places_are_left_alone(r: redis.Redis, rec
     assert not r.exists("queue:a")
 
 
+def test_an_owner_of_whom_the_system_shows_nothing_is_judged_by_its_lease_alone(
+    r: redis.Redis, recovery: Recovery
+) -> None:
+    def hidden(pid: int) -> str:
+        raise PermissionError
+
+    owner(r, DEAD, where=place.here(), pid=1, start="1")
+
+    recovery.sweep_place(hidden)
+    assert not r.exists("queue:a")
+
+
 def test_a_lease_that_ran_out_is_swept_and_said(
     r: redis.Redis, recovery: Recovery, said: list[tuple[str, dict[str, Any]]]
 ) -> None:
