@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import time
+from typing import Any
+
 import pytest
 
+from conftest import Server
+from jobsup.config.model import Capsule, Profile
+from jobsup.events import Events
+from jobsup.store import durations
+from jobsup.store.connection import connect
+from jobsup.worker.counters import Counters
+from jobsup.worker.heartbeat import Heartbeat
+from jobsup.worker.lease import Lease, Outage
 from jobsup.worker.measures import Measures
 from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
 from jobsup.worker.unit import UnitOfWork
@@ -50,3 +61,34 @@ def test_what_could_not_be_flushed_is_flushed_with_what_came_meanwhile() -> None
     measures.put_back(batch)
 
     assert {klass: runs.ended for klass, runs in measures.take().items()} == {"Video": 2, "Mail": 1}
+
+
+def test_what_could_not_be_written_while_redis_was_away_is_written_when_it_is_back(own_server: Server) -> None:
+    measures, events, lease = Measures(), Events(), Lease()
+    nothing: Any = lambda *_: None  # noqa: E731
+    heartbeat = Heartbeat(
+        client=connect(own_server.url),
+        identity="host:1:aaaaaaaaaaaa",
+        hostname="host",
+        generation=1,
+        profile=Profile("main", 1, (Capsule("default", 1, (("a", 0),)),)),
+        lease=lease,
+        outage=Outage(events),
+        counters=Counters(),
+        measures=measures,
+        running=dict,
+        abandoned=lambda: True,
+        on_signal=nothing,
+        on_registered=nothing,
+        on_crash=nothing,
+    )
+    assert heartbeat.first()
+    measures.note(unit(), Succeeded())
+    own_server.kill()
+    assert not heartbeat.first()
+    measures.note(unit(), Succeeded())
+    heartbeat._flush_measures()
+    own_server.start()
+
+    assert heartbeat.first()
+    assert durations.read(own_server.client(), time.time()).classes["main", "Video"].runs == 2
