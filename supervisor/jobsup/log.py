@@ -37,6 +37,7 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "child.crashed": ("error", "{child} (pid {pid}) crashed: {verdict}; replaced in {seconds:.1f}s"),
     "child.done": ("debug", "{child} (pid {pid}) has no suspects left: {verdict}"),
     "child.late": ("warning", "{child} (pid {pid}) has not got on for {seconds:.0f}s: {meaning}\n{stacks}"),
+    "child.worn": ("info", "Replacing {child} (pid {pid}): {reason}"),
     "child.stacks": ("error", "{child} (pid {pid}) wrote as it died:\n{stacks}"),
     "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
     "boot.failed": ("error", "{child} could not start:\n{traceback}"),

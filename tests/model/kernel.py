@@ -98,6 +98,7 @@ class Generation:
                 kill_after=KILL_AFTER,
                 drain=PATIENCE,
                 boot_timeout=BOOT,
+                max_jobs=7,
             )
             for name, size in wanted.items()
         )

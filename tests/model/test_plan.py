@@ -282,6 +282,17 @@ class Parent(RuleBasedStateMachine):
             entry.end()
             made.slot.set_done(number % 9, number % 9 * (number % 2))  # all of them failed, or none
 
+    @precondition(lambda self: len(self.crew))
+    @rule(number=picks, far=st.booleans())
+    def a_worker_grows_too_large(self, number: int, far: bool) -> None:
+        children = [child for child in self.crew if child.pid]
+        child = children[number % len(children)] if children else None
+        if child and far:
+            self.crew.kill_large(child, "it holds more than kill_memory")
+        elif child and child.stage is Stage.READY:
+            self.crew.wear(child, "it holds more than max_memory")
+        self.act()
+
     @precondition(lambda self: self.kernel.living())
     @rule(number=picks)
     def a_worker_hangs_up(self, number: int) -> None:

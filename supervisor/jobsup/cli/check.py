@@ -24,6 +24,7 @@ from jobsup.config.resolve import Resolution, resolve
 from jobsup.exits import Exit
 from jobsup.log import printable
 from jobsup.store import durations
+from jobsup.unix.memory import shown as size
 from jobsup.unix.paths import working_directory
 
 _EPILOG = """\b
@@ -120,6 +121,8 @@ def _shown(key: str, value: Any) -> Any:
             return masked(value)
         case "env":
             return dict.fromkeys(value, "***")  # where people put secrets
+        case "max_memory" | "kill_memory":
+            return size(value)
         case "queues":
             return _queues(value)
         case "capsules":

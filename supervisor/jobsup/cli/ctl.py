@@ -296,12 +296,17 @@ def lines(status: dict[str, Any]) -> list[str]:
     table = [_HEAD, *rows(status)]
     widths = [max(len(row[column]) for row in table) for column in range(len(_HEAD))]
     rendered = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
-    return [line.rstrip() for line in rendered] + drains(status) + [death(d) for d in status["deaths"][-_DEATHS:]]
+    return [line.rstrip() for line in rendered] + notes(status) + [death(d) for d in status["deaths"][-_DEATHS:]]
 
 
-def drains(status: dict[str, Any]) -> list[str]:
-    """What was said of the last stop or reload, before and after."""
-    return [printable(said["sentence"]) for said in status["drain"].values() if said]
+def notes(status: dict[str, Any]) -> list[str]:
+    """Who is being replaced, and what was said of the last stop or reload, before and after."""
+    worn = [
+        f"Worker {child['pool']} (pid {child['pid']}) is being replaced: {child['worn']}"
+        for child in _children(status)
+        if child["worn"]
+    ]
+    return worn + [printable(said["sentence"]) for said in status["drain"].values() if said]
 
 
 def death(found: dict[str, Any]) -> str:
@@ -322,8 +327,8 @@ def _show(status: dict[str, Any]) -> None:
         table.add_row(*row, style="red" if row[2] == "FAILED" else None)
     console = Console()
     console.print(table)
-    for line in drains(status):
-        console.print(line, markup=False, highlight=False)
+    for note in notes(status):
+        console.print(note, markup=False, highlight=False)
     for found in status["deaths"][-_DEATHS:]:
         console.print(death(found), style="red", markup=False, highlight=False)
 

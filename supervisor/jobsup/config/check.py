@@ -15,6 +15,7 @@ from jobsup.config.model import QUARANTINE, masked
 from jobsup.config.problem import Problem, error, shown, warning
 from jobsup.config.queues import unusual
 from jobsup.config.schema import CAPSULE_KEYS, KEYS, MEANT, SIDEKIQ_ONLY, is_path
+from jobsup.unix.memory import shown as size
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ def check(
         problems += _capsule_keys(draft)
         problems += _queues(profile)
         problems += _requirements(profile, exists)
+        problems += _memory(profile)
         problems += _budget(profile, grace.origin if grace else "", allowed)
     together = (_names, _quarantines, _redis, _health, _wire)
     return profiles, problems + [problem for look in together for problem in look(profiles)]
@@ -131,6 +133,17 @@ def _requirements(profile: Checked, exists: Callable[[str], bool]) -> Iterator[P
     for item in profile["require"]:
         if is_path(item) and not exists(item):
             yield error(origin, f"require: {item} does not exist; check the path")
+
+
+def _memory(profile: Checked) -> Iterator[Problem]:
+    if not profile.settings.keys() >= {"max_memory", "kill_memory"}:
+        return
+    soft, hard = profile["max_memory"], profile["kill_memory"]
+    if hard <= soft:
+        yield error(
+            profile.origin("kill_memory"),
+            f"kill_memory ({size(hard)}) must be above max_memory ({size(soft)}), or nobody is replaced in time",
+        )
 
 
 def _budget(profile: Checked, grace_origin: str, grace: float | None) -> Iterator[Problem]:

@@ -75,6 +75,14 @@ class Profile:
     """How many jobs the first worker of a new generation must finish before the others follow; 0: none."""
     canary_seconds: float = 5.0
     """For how long it is waited for those jobs: the queues may be empty."""
+    max_memory: int | None = None
+    """Bytes of its own that a worker may hold before it is replaced, its share of what it shares included."""
+    kill_memory: int | None = None
+    """Bytes at which it is killed instead."""
+    max_jobs: int | None = None
+    """Jobs after which a worker is replaced."""
+    max_lifetime: float | None = None
+    """Seconds after which a worker is replaced."""
     max_generations: int = 3
     """How many generations of workers there may be before the oldest has to leave as in a stop."""
     labels: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ Reader = Callable[[Any], Any]
 _MOST = 1_000_000_000
 """Upper bound of every number: far above any use, far below what overflows a clock or a timer."""
 
+_LEAST_MEMORY = 16 << 20
+
 
 def whole(least: int, most: int = _MOST) -> Reader:
     def read(value: Any) -> int:
@@ -33,6 +35,18 @@ def seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= _MOST:
         raise ValueError(f"must be a number of seconds above 0, is {shown(value)}")
     return float(value)
+
+
+def size(value: Any) -> int:
+    """Bytes; ``K``, ``M``, ``G`` and ``T`` are powers of 1024, as for systemd."""
+    parts = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?)(?:([KMGT])(?:i?B)?)?", str(value).strip())
+    if parts is None or isinstance(value, bool):
+        raise ValueError(f"must be a size such as 512M or 1.5G, is {shown(value)}")
+    number, unit = parts.groups()
+    read = int(float(number) * 1024 ** " KMGT".index(unit or " "))
+    if read < _LEAST_MEMORY:
+        raise ValueError(f"must be at least {_LEAST_MEMORY >> 20}M, less than a worker needs, is {shown(value)}")
+    return read
 
 
 def processes(value: Any) -> int | str:
@@ -159,6 +173,10 @@ KEYS: dict[str, Key] = {
     "surge": Key(whole(1), 1),
     "canary_jobs": Key(whole(0), 1),
     "canary_seconds": Key(seconds, 5),
+    "max_memory": Key(size),
+    "kill_memory": Key(size),
+    "max_jobs": Key(whole(1)),
+    "max_lifetime": Key(seconds),
     "max_generations": Key(whole(2), 3),
     "quarantine": Key(name),
     "labels": Key(texts, []),

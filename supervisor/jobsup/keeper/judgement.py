@@ -7,6 +7,8 @@ its time limit had passed    it failed, whoever ended its process: the retry pol
 somebody had cancelled it    it is done with
 its worker was asked to go   it goes back like the others: a stop says nothing about the job
 ... and it counts stops      beyond ``max_interruptions`` it is dead: it takes longer than deploys are apart
+we killed it for its memory  it goes back like the others: jobs that were done before may have taken that memory.  The
+                             death is remembered, and if it is not the first, it is a suspect
 its worker crashed           it is a suspect and runs again by itself, so that its neighbours are safe from it and
                              the next crash is proof
 ... and it is the third      it is dead: twice by itself, or more, it ended its process
@@ -60,6 +62,14 @@ class WornOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Spare:
+    """To *queue*, where it came from, *crash* being remembered."""
+
+    queue: str
+    crash: Crash
+
+
+@dataclass(frozen=True, slots=True)
 class Isolate:
     """Into the quarantine *queue*, *crash* being remembered."""
 
@@ -82,7 +92,7 @@ class Discard:
     kills: int
 
 
-Judgement: TypeAlias = GiveBack | Fail | Cancel | Interrupt | WornOut | Isolate | Bury | Discard
+Judgement: TypeAlias = GiveBack | Fail | Cancel | Interrupt | WornOut | Spare | Isolate | Bury | Discard
 
 
 def judge(
@@ -107,7 +117,8 @@ def judge(
     Args:
         queue: where it was taken from.
         raw: its payload as it was taken.
-        cause: ``crash``, or ``left`` when the worker had been asked to leave.
+        cause: ``crash``, ``memory`` when jobsup killed the worker for what it held, or ``left`` when it had been asked
+            to leave.
         alone: whether nothing else ran in that process.
         before: earlier crashes of the job.
         verdict: how the process ended.
@@ -134,7 +145,7 @@ def judge(
         return Fail(
             after_failure(raw, queue=home, error=error, options=None, max_retries=max_retries, wire=wire, now=now)
         )
-    if cause != "crash":
+    if cause == "left":
         most = most_interruptions(job, max_interruptions) if job else None
         if most is None:
             return GiveBack()
@@ -143,6 +154,8 @@ def judge(
         return WornOut(after_interruptions(raw, queue=home, most=most, wire=wire, now=now))
     crash = Crash(now, alone, verdict)
     crashes = [crash, *(earlier for earlier in before if earlier.at > now - REMEMBERED)]
+    if cause == "memory" and len(crashes) == 1:
+        return Spare(queue, crash)
     if not alone or len(crashes) < KILLS:
         return Isolate(home + QUARANTINE, crash)
     if job is None:

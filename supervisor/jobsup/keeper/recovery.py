@@ -14,7 +14,19 @@ from jobsup.config.model import QUARANTINE, Profile, hostname
 from jobsup.errors import MalformedPayload
 from jobsup.events import Events
 from jobsup.jobs import retry_policy
-from jobsup.keeper.judgement import Bury, Cancel, Discard, Fail, GiveBack, Interrupt, Isolate, Judgement, WornOut, judge
+from jobsup.keeper.judgement import (
+    Bury,
+    Cancel,
+    Discard,
+    Fail,
+    GiveBack,
+    Interrupt,
+    Isolate,
+    Judgement,
+    Spare,
+    WornOut,
+    judge,
+)
 from jobsup.store import crashes, deaths, interruptions, keys, owners, scripts
 from jobsup.store.connection import Client
 from jobsup.store.scripts import Decided
@@ -143,7 +155,7 @@ def _lives(owner: owners.Owner, start_of: Callable[[int], str]) -> bool:
 def _ordered(judgement: Judgement, queue: str, raw: bytes, jid: str, profile: Profile, now: float) -> Decided:
     """*judgement* as ``lua/give_back.lua`` reads it."""
     match judgement:
-        case Isolate(queue=target, crash=crash):
+        case Isolate(queue=target, crash=crash) | Spare(queue=target, crash=crash):
             return ("q", queue, raw, target, keys.crashes(jid), crash.dump(), crashes.REMEMBERED)
         case Interrupt():
             return ("i", queue, raw, interruptions.counter(jid), keys.INTERRUPTIONS_TTL)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import secrets
 import signal
 from dataclasses import dataclass, field
@@ -22,6 +23,8 @@ from jobsup.unix.slot import READY, Running, Slot
 _UNSEEN_AFTER = 1.0
 """Seconds to wait for the kernel to reparent a dead worker to us before its status is taken for lost."""
 
+_LEAST_SPREAD = 0.9
+
 
 @dataclass(eq=False)
 class Child:
@@ -32,10 +35,13 @@ class Child:
         limit: what no word of a leaving worker can put its deadline behind.
         leaving: it was asked to go, or said it goes: its end is no crash.
         patient: it leaves with the patience of a reload, which a stop ends.
+        spread: the share of the profile's ``max_jobs`` and ``max_lifetime`` that it has.
+        worn: why it is to be replaced; "" if it is not.
         killed: why we killed it; "" if we did not.
         ran: what ran when it began to leave.
         given_back: the jids that it said it gives back.
         longest: seconds and class of the longest job that ended while it left, as it said.
+        large: we killed it for its memory.
         drained: it said that nothing of its work is left in its in-flight lists.
     """
 
@@ -54,7 +60,10 @@ class Child:
     limit: float = FOREVER
     leaving: bool = False
     patient: bool = False
+    spread: float = field(default_factory=lambda: random.uniform(_LEAST_SPREAD, 1.0))
+    worn: str = ""
     killed: str = ""
+    large: bool = False
     drained: bool = False
     ran: list[Running] = field(default_factory=list)
     given_back: list[str] = field(default_factory=list)
@@ -75,18 +84,25 @@ class Child:
     def crashed(self) -> bool:
         """Whether its end, now that it has ended, says something about what it ran.
 
-        Not when it was asked to go, nor when we killed it for a job beyond its time limit: that one is known.
+        Not when it was asked to go; nor when we killed it for a job beyond its time limit, which is known, or for its
+        memory, which jobs that are long done may have taken.
         """
         now = clock.monotonic()
         timed_out = any(0 < job.limit <= now for job in self.slot.running())
-        return not self.leaving and not (self.killed and timed_out)
+        return not self.leaving and not self.large and not (self.killed and timed_out)
 
     def happened(self, event: Event) -> None:
         self.stage = after(self.stage, event)
 
     def view(self) -> plan.Worker:
         return plan.Worker(
-            self.nonce, self.profile.name, self.generation.number, self.stage, self.deadline, self.patient
+            self.nonce,
+            self.profile.name,
+            self.generation.number,
+            self.stage,
+            self.deadline,
+            self.patient,
+            bool(self.worn),
         )
 
     def leave_by(self, until: float) -> None:
@@ -147,6 +163,7 @@ class Child:
             "in_hand": ticks.in_hand,
             "fetching": ticks.state == READY,
             "rss": process.resident_bytes(self.pid) if self.pid else 0,
+            "worn": self.worn,
             "age": round(now - self.asked_at, 3),
             "main_tick_age": round(now - ticks.main_tick / 1e9, 3) if ticks.main_tick else None,
         }

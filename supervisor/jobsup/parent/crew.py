@@ -170,6 +170,16 @@ class Crew:
         self._context.events.emit("child.killed", child=child.name, pid=child.pid, reason=reason)
         child.kill(reason)
 
+    def kill_large(self, child: Child, reason: str) -> None:
+        """It ends now, for its memory: what it ran is given back.  In a quarantine it is known who took it."""
+        child.large = not child.profile.isolated
+        self.kill_hung(child, reason)
+
+    def wear(self, child: Child, reason: str) -> None:
+        """Another is to take its place before it leaves."""
+        child.worn = reason
+        self._context.events.emit("child.worn", child=child.name, pid=child.pid, reason=reason)
+
     def excuse(self, seconds: float) -> None:
         """Whoever is still booting gets *seconds* more.  A stop is not put off: others rely on its budget."""
         for child in self:

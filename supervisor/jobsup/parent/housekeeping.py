@@ -78,7 +78,7 @@ class Housekeeping:
         facts: dict[str, Any] = {
             "identity": child.identity,
             "pool": child.profile.name,
-            "cause": "crash" if child.crashed else "left",
+            "cause": "memory" if child.large else "crash" if child.crashed else "left",
             "isolated": child.profile.isolated,
             "running": [_facts(job) for job in running],
             "verdict": str(verdict),

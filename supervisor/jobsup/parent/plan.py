@@ -22,7 +22,13 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One worker.  *deadline* is when it must have booted, or must be gone; *patient*: it leaves as in a reload."""
+    """One worker.
+
+    Attributes:
+        deadline: when it must have booted, or must be gone.
+        patient: it leaves as in a reload.
+        worn: it is to be replaced, like one of an old generation.
+    """
 
     nonce: str
     pool: str
@@ -30,6 +36,7 @@ class Worker:
     stage: Stage
     deadline: float = FOREVER
     patient: bool = False
+    worn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Pool:
         holds: times before which as many vacancies must not be filled (back-off).
         failed: it is given up; nobody is replaced.
         alone: the first worker of that generation has to prove itself before there are more.
-        surge: workers above its size that it may have while a reload replaces them.
+        surge: workers above its size that it may have while some are replaced.
         generations: how many it may have workers of.
     """
 
@@ -113,8 +120,8 @@ def plan(state: State, now: float) -> Iterator[Action]:
 
 def _plan_pool(pool: Pool, staying: list[Worker], oldest: list[int], now: float) -> Iterator[Action]:
     """Bring one pool to its size and its generation, never below the capacity it has now."""
-    current = [w for w in staying if w.generation == pool.generation]
-    others = [w for w in staying if w.generation != pool.generation]
+    others = [w for w in staying if w.worn or w.generation != pool.generation]
+    current = [w for w in staying if not w.worn and w.generation == pool.generation]
     ready = [w for w in staying if w.stage is Stage.READY]
 
     # Superseded before it took a job: nothing is lost by letting it go.

@@ -2,7 +2,7 @@
 
 from jobsup.clock import FOREVER
 from jobsup.config.model import QUARANTINE, Profile
-from jobsup.parent import plan
+from jobsup.parent import plan, wear
 from jobsup.parent.canary import Trial
 from jobsup.parent.crew import Crew
 from jobsup.parent.generation import Generation
@@ -14,7 +14,7 @@ class Pools:
     """The pools of the generation that is to be, and those that shrink to nothing.
 
     1. switch    have the pools of another generation
-    2. tick      judge the first workers of that generation; a sentence if it must not take over
+    2. tick      judge the first workers of that generation, a sentence if it must not take over; find who is worn
     3. scale     have another size of a pool than its profile says
     4. isolate   have workers for suspects
     5. view      the state as the plan sees it
@@ -22,6 +22,7 @@ class Pools:
 
     def __init__(self, crew: Crew, first: Generation) -> None:
         self._crew = crew
+        self._wear = wear.Watch(crew)
         self._pools: dict[str, tuple[int, Generation]] = {}
         self._scaled: dict[str, tuple[int, int]] = {}
         """Name -> what the profile said, and what was asked for instead."""
@@ -58,10 +59,11 @@ class Pools:
         return asked_for if configured == profile.processes else profile.processes
 
     def tick(self, now: float) -> str | None:
+        self._wear.tick(now)
         return self._trial.tick(now) if self._trial else None
 
     def deadline(self, now: float) -> float:
-        return self._trial.deadline(now) if self._trial else FOREVER
+        return min(self._wear.deadline, self._trial.deadline(now) if self._trial else FOREVER)
 
     @property
     def on_trial(self) -> list[str]:

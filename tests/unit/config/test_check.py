@@ -54,6 +54,13 @@ def test_an_unknown_key_close_to_a_known_one_is_an_error_with_did_you_mean(
         ("concurrency: true", "concurrency must be a whole number"),
         ("concurrency: '5'", "concurrency must be a whole number"),
         ("processes: -2", "processes must be auto or a whole number of at least 1, is -2"),
+        ("max_memory: much", "max_memory must be a size such as 512M or 1.5G, is 'much'"),
+        ("max_memory: -1", "max_memory must be a size such as 512M or 1.5G, is -1"),
+        ("max_memory: true", "max_memory must be a size such as 512M or 1.5G, is True"),
+        ("max_memory: 512", "max_memory must be at least 16M, less than a worker needs, is 512"),
+        ("kill_memory: 5P", "kill_memory must be a size such as 512M or 1.5G, is '5P'"),
+        ("max_jobs: 0", "max_jobs must be a whole number of at least 1"),
+        ("max_lifetime: 0", "max_lifetime must be a number of seconds above 0"),
         ("processes: many", "processes must be auto or a whole number"),
         ("timeout: .inf", "timeout must be a number of seconds above 0, is not finite"),
         ("timeout: .nan", "timeout must be a number of seconds above 0, is not finite"),
@@ -164,3 +171,10 @@ def test_quarantines_are_jobsups_own_and_name_a_profile_that_runs(tmp_path: Path
 
 def test_suspects_may_run_under_another_profile_of_the_same_run(tmp_path: Path) -> None:
     assert problems(tmp_path, "quarantine: o", "concurrency: 1") == []
+
+
+def test_a_worker_must_be_replaced_before_it_is_killed(tmp_path: Path) -> None:
+    assert problems(tmp_path, "max_memory: 1G\nkill_memory: 1024M\n") == [
+        "error: c.yml:2: kill_memory (1G) must be above max_memory (1G), or nobody is replaced in time"
+    ]
+    assert problems(tmp_path, "max_memory: 1G\nkill_memory: 1.5G\n") == []

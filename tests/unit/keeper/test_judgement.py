@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from jobsup.jobs import retry_policy
-from jobsup.keeper.judgement import Bury, Cancel, Discard, Fail, GiveBack, Interrupt, Isolate, Judgement, WornOut, judge
+from jobsup.keeper.judgement import (
+    Bury,
+    Cancel,
+    Discard,
+    Fail,
+    GiveBack,
+    Interrupt,
+    Isolate,
+    Judgement,
+    Spare,
+    WornOut,
+    judge,
+)
 from jobsup.store.crashes import REMEMBERED, Crash
 
 NOW = 1_000_000.0
@@ -44,6 +56,14 @@ def test_a_crash_in_company_proves_nothing_whatever_happened_before() -> None:
     judgement = decided(crashed(), crashed(), crashed(), alone=False)
     assert isinstance(judgement, Isolate)
     assert not judgement.crash.exact
+
+
+def test_what_ran_in_a_worker_that_was_too_large_goes_back_once_and_is_a_suspect_the_next_time() -> None:
+    first = decided(queue="mail", cause="memory", alone=False)
+    assert first == Spare("mail", Crash(NOW, False, "killed by SIGSEGV"))
+    assert isinstance(decided(crashed(), queue="mail", cause="memory", alone=False), Isolate)
+    assert isinstance(decided(crashed(), crashed(), cause="memory"), Bury)
+    assert isinstance(decided(crashed(REMEMBERED + 1), queue="mail", cause="memory"), Spare)
 
 
 def test_crashes_are_forgotten_after_72_hours() -> None:

@@ -137,6 +137,34 @@ def test_the_next_deadline_is_the_earliest_that_changes_something() -> None:
     assert next_deadline(State(Mode.RUNNING, (pool(),), ()), now=3.0) == FOREVER
 
 
+# -- worn workers
+
+
+def test_a_worn_worker_stays_until_another_is_ready_and_then_drains_with_patience() -> None:
+    worn = replace(worker("a"), worn=True)
+    assert decide(worn, worker("b")) == [Spawn("main", 1)]
+    assert decide(worn, worker("b"), worker("c", Stage.BOOTING)) == []
+    assert decide(worn, worker("b"), worker("c")) == [Drain("a", patient=True)]
+
+
+def test_of_many_worn_workers_as_many_as_the_surge_are_replaced_at_a_time() -> None:
+    worn = replace(worker("a"), worn=True), replace(worker("b"), worn=True)
+    assert decide(*worn) == [Spawn("main", 1)]
+    assert decide(*worn, worker("c")) == [Drain("a", patient=True), Spawn("main", 1)]
+    assert decide(*worn, pool=pool(surge=2)) == [Spawn("main", 1)] * 2
+
+
+def test_a_worn_worker_goes_on_while_nobody_can_take_its_place() -> None:
+    worn = replace(worker("a"), worn=True)
+    assert decide(worn, worker("b"), pool=pool(loaded=False)) == []
+    assert decide(worn, worker("b"), pool=pool(failed=True)) == []
+    assert decide(worn, worker("b"), pool=pool(holds=(5.0,)), now=4.0) == []
+
+
+def test_a_pool_that_shrinks_lets_its_worn_go_first() -> None:
+    assert decide(replace(worker("a"), worn=True), worker("b"), pool=pool(size=1)) == [Drain("a", patient=True)]
+
+
 # -- canaries, surge and old generations
 
 

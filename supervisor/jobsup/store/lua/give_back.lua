@@ -3,7 +3,7 @@
 -- KEYS     jobsup:leases, jobsup:swept, jobsup:owner:IDENTITY, queues, processes
 -- ARGV     identity, "1" to act only if the lease has run out, seconds to remember the identity; then jobs with which
 --          something else is to happen, newest first:
---          "q" queue taken target crashes record ttl    a suspect: to the queue target, its crash noted
+--          "q" queue taken target crashes record ttl    to the queue target (a suspect: its quarantine), its crash noted
 --          "d" queue taken score payload since rank     to the dead set, which is trimmed
 --          "r" queue taken score payload                to the retry set
 --          "x" queue taken                              nowhere
