@@ -109,6 +109,9 @@ class Housekeeping:
     def stop(self) -> None:
         self._settle_by = FOREVER
         self.keeper.stop()
+        if self.left_behind:
+            # It has had its time.  It may be waiting for a server that hangs, and would not hear us for seconds.
+            self.keeper.kill()
 
     def _hello(self) -> Message:
         return {
