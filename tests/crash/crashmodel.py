@@ -39,6 +39,7 @@ def faults(result: Result) -> list[str]:
         *_misplaced(result),
         *_miscounted(result, runs),
         *_left(result),
+        *_late(result),
     ]
 
 
@@ -118,3 +119,10 @@ def _left(result: Result) -> Iterator[str]:
     for code in result.stops:
         if code not in STOPPED:
             yield f"a stop ended with exit code {code}"
+
+
+def _late(result: Result) -> Iterator[str]:
+    """Whoever dies is known to be dead at once: no way back may wait until a lease has run out."""
+    for line in result.log.splitlines():
+        if "has not been heard of" in line:
+            yield f"only the end of its lease told of a death: {line}"

@@ -129,13 +129,15 @@ class Scenario:
         pushed("crashes_once", 7)
         client.push_bulk({"class": "quick", "args": [[1], [2], [3]], "queue": "low"})
         self._result.acknowledged += [1, 2, 3]
-        pushed("FailsOnce", 4)
-        pushed("Fails", 5, retry=0)
-        pushed("quick", 6, at=time.time() + 1)
         pushed("nap", 10)
         pushed("nap", 11)
         pushed("pushes", 12, 13)
         self._result.acknowledged.append(13)
+        # What comes now must not be a neighbour of the one that ends its process: its settlements shall be a worker's.
+        self._until(lambda: any(line.startswith("crash 7 ") for line in self._lines("ledger")))
+        pushed("FailsOnce", 4)
+        pushed("Fails", 5, retry=0)
+        pushed("quick", 6, at=time.time() + 1)
         pushed("Items", 8)
         pushed("waits", 9, max_interruptions=1000)
         pushed("sleeps", 14, max_interruptions=1000)

@@ -23,8 +23,6 @@ LANES = 3
 """Runs at the same time, each on a server of its own: most of a run waits."""
 EVERY = 12
 """Without ``--every-point``: one in so many."""
-SOON = 12.0
-"""Seconds from the death until all is done, of which the jobs themselves need three: no way back waits for a lease."""
 RECORDING = ""
 
 
@@ -89,15 +87,16 @@ def test_the_list_has_every_point_that_the_scenario_comes_to(runs: Runs) -> None
     result = runs.result(RECORDING)
 
     assert not crashmodel.faults(result)
-    assert {line.rpartition(" ")[0] for line in crashpoints.listed()} >= result.reached.keys()
+    new = sorted(result.reached.keys() - crashpoints.known())
+    assert not new, "record the list anew: python tests/crash/crashpoints.py"
 
 
 def test_whoever_is_killed_here_all_jobs_run_and_nothing_is_left(runs: Runs, point: str) -> None:
     result = runs.result(point)
 
     assert result.death is not None, "nobody came to this point"
-    assert not crashmodel.faults(result), result.log
-    assert result.took < SOON, result.log
+    faults = crashmodel.faults(result)
+    assert not faults, "\n".join([*faults, result.log])
 
 
 # the model can fail
@@ -106,22 +105,23 @@ def test_whoever_is_killed_here_all_jobs_run_and_nothing_is_left(runs: Runs, poi
 def test_the_model_sees_a_lost_job_a_second_run_a_leftover_and_a_wrong_count(runs: Runs) -> None:
     good = runs.result(RECORDING)
     without = [line for line in good.ledger if not line.startswith("end 2 ")]
-    again = [*good.ledger, "start 3 1 9999999999", "end 3 1 9999999999"]
+    again = [*good.ledger, "start 6 1 9999999999", "end 6 1 9999999999"]
 
     assert "job 2 was lost" in crashmodel.faults(replace(good, ledger=without))
-    assert any("job 3 ran again" in fault for fault in crashmodel.faults(replace(good, ledger=again)))
+    assert any("job 6 ran again" in fault for fault in crashmodel.faults(replace(good, ledger=again)))
     assert crashmodel.faults(replace(good, keys={**good.keys, "it-1": False}))
     assert crashmodel.faults(replace(good, dead=good.dead * 2))
     assert crashmodel.faults(replace(good, left={**good.left, "in_flight": 1}))
     assert crashmodel.faults(replace(good, processed=good.processed + 1))
     assert crashmodel.faults(replace(good, stops=[11]))
+    assert crashmodel.faults(replace(good, log="WARNING keeper pid=1 vm:2:3 has not been heard of: gave back 1 jobs"))
 
 
 def test_a_second_run_is_explained_by_the_death_of_its_process_only_until_its_outcome_was_recorded(runs: Runs) -> None:
     good = runs.result(RECORDING)
-    [end] = [line for line in good.ledger if line.startswith("end 3 ")]
+    [end] = [line for line in good.ledger if line.startswith("end 6 ")]
     pid, at = int(end.split()[2]), float(end.split()[3])
-    again = [*good.ledger, "start 3 1 9999999999", "end 3 1 9999999999"]
+    again = [*good.ledger, "start 6 1 9999999999", "end 6 1 9999999999"]
 
     def killed(when: float) -> Result:
         return replace(good, ledger=again, processed=good.processed + 1, death=Death("worker", pid, when))

@@ -6,7 +6,7 @@ process has not used what came of it.
 
 | door | names |
 |---|---|
-| redis-py's connection | the script and what it is to do (``turn r``), or the command; joined where sent at once |
+| redis-py's connection | the script and what it is to do (``turn r``), or the command; of a pipeline the first |
 | ``Link`` | ``send OP``; ``receive OP`` (after only) |
 | fork, posix_spawn, exec | ``fork``, ``spawn ROLE``, ``exec`` (before only); ``begin`` (after) in whoever was made |
 | waitid, waitpid | ``reap``, when somebody has ended |
@@ -184,7 +184,7 @@ def _wrap_redis() -> None:
 
     def pack_commands(self: Any, commands: Any) -> Any:
         commands = list(commands)
-        those = ["+".join(dict.fromkeys(name for args in commands for name in named(args)))]
+        those = [f"{named(commands[0])[0]} and more" if len(commands) > 1 else named(commands[0])[0]]
         reach_each("before", those)
         expect(self, those, len(commands))
         return real_pack(self, commands)
