@@ -21,28 +21,29 @@ def counted(faults: Sequence[Fault]) -> dict[str, int]:
 
 
 def reloaded(lines: Iterable[str]) -> list[Fault]:
-    """Whom reloads asked to leave without anybody having seen them when they began, from the parents' log.
+    """Whom reloads asked to leave, from the parents' log: nobody saw all of them when the reload was asked for.
 
-    Replacements for crashed workers that became ready in the old generation meanwhile; and those of a new generation
-    that was rolled back.
+    The workers that were ready when it began, which it may have done later than it was asked for; those that became
+    ready in an old generation since, in place of crashed ones; and those of a new generation that was rolled back.
     """
     faults = []
     reloads: dict[str, tuple[int, float]] = {}
-    new: dict[str, set[int]] = {}
+    ready: dict[str, dict[int, int]] = {}
     for line in lines:
         parent = line.split("pid=", 1)[-1].split(" ", 1)[0]
         at = datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+        workers = ready.setdefault(parent, {})
+        generation, since = reloads.get(parent, (0, 0.0))
         if found := re.search(r"Reloading: generation (\d+)", line):
             reloads[parent] = int(found[1]), at
-            new[parent] = set()
+            faults.append(Fault("reload", at, at, frozenset(workers)))
         elif found := re.search(r"is ready \(pid (\d+), generation (\d+)\)", line):
-            generation, since = reloads.get(parent, (0, 0.0))
+            workers[int(found[1])] = int(found[2])
             if int(found[2]) < generation:
                 faults.append(Fault("reload", since, since, frozenset({int(found[1])})))
-            elif int(found[2]) == generation:
-                new[parent].add(int(found[1]))
-        elif "Reload refused" in line and parent in new:
-            faults.append(Fault("reload", at, at, frozenset(new[parent])))
+        elif "Reload refused" in line:
+            new = frozenset(pid for pid, number in workers.items() if number == generation)
+            faults.append(Fault("reload", at, at, new))
     return faults
 
 

@@ -108,17 +108,24 @@ def judge(
         first = bisect_left(starts, fault.until)
         if fault.outage and first < len(starts):
             verdict.latencies.setdefault(fault.kind, []).append(starts[first] - fault.until)
-    judge_items(verdict, items, ledger, faults)
+    judge_items(verdict, repeated, items, ledger, faults)
     return verdict
 
 
-def judge_items(verdict: Verdict, items: Mapping[int, int], ledger: Ledger, faults: Sequence[Fault]) -> None:
+def judge_items(
+    verdict: Verdict, repeated: Set[int], items: Mapping[int, int], ledger: Ledger, faults: Sequence[Fault]
+) -> None:
     for number, count in items.items():
         done: dict[int, Item] = {}
+        copied: set[int] = set()
         for item in ledger.items.get(number, ()):
             if item.index in done:
                 verdict.items_again += 1
-                if not explains_item(done[item.index], item, ledger.runs[number], faults):
+                if explains_item(done[item.index], item, ledger.runs[number], faults):
+                    pass
+                elif number in repeated and item.index not in copied:
+                    copied.add(item.index)
+                else:
                     verdict.unexplained_items.append((number, done[item.index], item))
             done[item.index] = item
         if number in ledger.ended:

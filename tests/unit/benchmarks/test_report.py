@@ -56,21 +56,30 @@ def test_a_run_has_failed_by_any_of(where, value, said):
     assert failures(result) == [said]
 
 
-def test_a_worker_that_became_ready_in_an_old_generation_during_a_reload_was_reloaded_too():
-    lines = [
-        "2026-01-01T00:00:00.000Z INFO    parent pid=7 Worker main is ready (pid 10, generation 1) after 0.1s",
-        "2026-01-01T00:00:01.000Z INFO    parent pid=7 Reloading: generation 2",
-        "2026-01-01T00:00:01.100Z INFO    parent pid=7 Worker main is ready (pid 11, generation 1) after 0.1s",
-        "2026-01-01T00:00:01.200Z INFO    parent pid=7 Worker main is ready (pid 12, generation 2) after 0.1s",
-        "2026-01-01T00:00:02.000Z INFO    parent pid=8 Worker main is ready (pid 13, generation 1) after 0.1s",
-    ]
-    assert reloaded(lines) == [Fault("reload", 1767225601.0, 1767225601.0, frozenset({11}))]
+def log(second: int, said: str) -> str:
+    return f"2026-01-01T00:00:0{second}.000Z INFO    parent pid=7 {said}"
+
+
+def ready(second: int, pid: int, generation: int) -> str:
+    return log(second, f"Worker main is ready (pid {pid}, generation {generation}) after 0.1s")
+
+
+def reload_at(second: int, *pids: int) -> Fault:
+    return Fault("reload", 1767225600.0 + second, 1767225600.0 + second, frozenset(pids))
+
+
+def test_a_reload_asks_those_to_leave_that_are_ready_when_it_begins_and_late_ones_of_an_old_generation():
+    elsewhere = ready(2, 13, 1).replace("pid=7", "pid=8")
+    lines = [ready(0, 10, 1), log(1, "Reloading: generation 2"), ready(1, 11, 1), ready(1, 12, 2), elsewhere]
+    assert reloaded(lines) == [reload_at(1, 10), reload_at(1, 11)]
+
+
+def test_a_reload_that_follows_another_asks_those_to_leave_whom_that_one_brought():
+    lines = [log(1, "Reloading: generation 2"), ready(2, 12, 2), log(3, "Reloading: generation 3")]
+    assert reloaded(lines) == [reload_at(1), reload_at(3, 12)]
 
 
 def test_the_workers_of_a_reload_that_was_rolled_back_were_asked_to_leave_as_well():
-    lines = [
-        "2026-01-01T00:00:01.000Z INFO    parent pid=7 Reloading: generation 2",
-        "2026-01-01T00:00:02.000Z INFO    parent pid=7 Worker main is ready (pid 12, generation 2) after 0.1s",
-        "2026-01-01T00:00:03.000Z ERROR   parent pid=7 Reload refused, generation 1 goes on: it crashed",
-    ]
-    assert reloaded(lines) == [Fault("reload", 1767225603.0, 1767225603.0, frozenset({12}))]
+    refused = log(3, "Reload refused, generation 1 goes on: it crashed")
+    lines = [log(1, "Reloading: generation 2"), ready(2, 12, 2), refused]
+    assert reloaded(lines) == [reload_at(1), reload_at(3, 12)]

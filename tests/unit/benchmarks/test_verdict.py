@@ -143,10 +143,12 @@ def test_a_push_that_may_have_been_sent_twice_explains_one_run_more_and_no_third
 # -- items of iterable jobs
 
 
-def items(done: list[Item], runs: list[Run], *faults: Fault, count: int = 2) -> Verdict:
+def items(
+    done: list[Item], runs: list[Run], *faults: Fault, count: int = 2, repeated: set[int] | None = None
+) -> Verdict:
     ledger = Ledger()
     ledger.runs, ledger.items, ledger.ended = {1: runs}, {1: done}, {1}
-    return rules.judge([1], set(), {1: count}, ledger, faults, TIMEOUT)
+    return rules.judge([1], repeated or set(), {1: count}, ledger, faults, TIMEOUT)
 
 
 RUNS = [Run(PID, 10.0), Run(200, 11.0, 12.0)]
@@ -171,6 +173,12 @@ def test_an_item_done_again_after_a_stop_is_not_explained_as_the_place_is_kept_t
 def test_a_run_that_began_after_its_process_was_asked_to_leave_may_have_lost_its_place_too():
     done = [Item(0, PID, 10.1), Item(0, 200, 11.1), Item(1, 200, 11.2)]
     assert not items(done, RUNS, fault("reload", 9.5), outage(10.4, 10.6)).unexplained_items
+
+
+def test_a_push_that_may_have_been_sent_twice_explains_each_item_once_more_and_no_third_time():
+    done = [Item(0, PID, 10.1), Item(0, PID, 10.2), Item(1, PID, 10.3)]
+    assert not items(done, RUNS, repeated={1}).unexplained_items
+    assert len(items([*done, Item(0, PID, 10.4)], RUNS, repeated={1}).unexplained_items) == 1
 
 
 def test_two_processes_that_hold_a_job_for_a_while_are_explained_by_the_freeze_of_either():
