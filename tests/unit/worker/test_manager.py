@@ -412,7 +412,7 @@ def test_a_job_whose_reply_was_lost_is_found_and_given_back(r: redis.Redis, work
             r.client_kill_filter(_id=client["id"])
 
     eventually(lambda: ran == [b"stranger"], within=20)
-    assert inflight(r) == []
+    eventually(lambda: inflight(r) == [])  # it ran; recording that takes a moment
 
 
 def test_a_queue_that_is_no_list_is_reported_once_and_the_others_are_served(
