@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import psutil
 import redis
@@ -63,6 +63,10 @@ class Fatal(Job, retry=0):
     def perform(self):
         raise RuntimeError("dead on arrival")
 """
+
+
+Group: TypeAlias = Callable[[int], tuple[str, ...]]
+"""Bytes -> what starts a command in a control group that may have so many."""
 
 
 class Jobsup:

@@ -42,6 +42,8 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "child.killed": ("warning", "Killing {child} (pid {pid}): {reason}"),
     "boot.failed": ("error", "{child} could not start:\n{traceback}"),
     "spawn.failed": ("error", "Could not start {child}: {error}; next try in {seconds:.1f}s"),
+    "pool.held": ("warning", "Pool {pool} fetches nothing more until there is room: {reason}"),
+    "pool.released": ("info", "Pool {pool} works as configured again: there is room"),
     "pool.failed": ("error", "Pool {pool} is given up: {deaths} deaths within {seconds:.0f}s"),
     "reload.begun": ("info", "Reloading: generation {generation}"),
     "pools.scaled": ("info", "Scaled as asked: {sizes}"),

@@ -33,11 +33,13 @@ from jobsup.events import Events
 from jobsup.parent import hang, plan, restart
 from jobsup.parent.child import Child
 from jobsup.parent.crew import Crew
+from jobsup.parent.governor import Governor
 from jobsup.parent.housekeeping import Housekeeping
 from jobsup.parent.loop import Commands, Context
 from jobsup.parent.plan import Mode
 from jobsup.parent.pools import Pools
 from jobsup.parent.stages import Stage
+from jobsup.unix.cgroup import Room
 from jobsup.unix.pidfd import Ended
 
 picks = st.integers(0, 1_000)
@@ -69,7 +71,9 @@ class Parent(RuleBasedStateMachine):
         """Seconds in which nobody ran."""
         self.asked: dict[str, float] = {}
         self.current = self.generations[0]
-        self.pools = Pools(self.crew, self.current)
+        self.room: Room | None = None
+        governor = Governor(self.crew, room=lambda: self.room, own=lambda child: 10 * child.pid)
+        self.pools = Pools(self.crew, self.current, governor)
         self.act()
 
     # the parent's tick, as in ``supervisor.py``
@@ -291,6 +295,12 @@ class Parent(RuleBasedStateMachine):
             self.crew.kill_large(child, "it holds more than kill_memory")
         elif child and child.stage is Stage.READY:
             self.crew.wear(child, "it holds more than max_memory")
+        self.act()
+
+    @rule(used=st.sampled_from([0, 0, 790, 820, 860, 930, 980]))
+    def memory_runs_short_or_is_there_again(self, used: int) -> None:
+        self.room = Room(1000, used) if used else None
+        self.pools.governor.deadline = self.kernel.now
         self.act()
 
     @precondition(lambda self: self.kernel.living())

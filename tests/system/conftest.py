@@ -1,5 +1,6 @@
 """Fixtures of the tests that run real processes."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from running import Parent, alive
 
 from conftest import Server, eventually
-from harness import Jobsup
+from harness import Group, Jobsup
 
 
 @pytest.fixture
@@ -29,3 +30,24 @@ def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
     jobsup = Jobsup(tmp_path, server)
     yield jobsup
     jobsup.tidy()
+
+
+@pytest.fixture
+def small() -> Iterator[Group]:
+    """Makes a control group with little memory: bytes -> what starts a command in it."""
+    root = Path("/sys/fs/cgroup")
+    first = (root / "memory").is_dir()
+    group = root / ("memory" if first else "") / f"jobsup-test-{os.getpid()}"
+
+    def make(limit: int) -> tuple[str, ...]:
+        try:
+            group.mkdir()
+            (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(limit))
+        except OSError as error:  # a container without the right to do so: nothing that can be installed
+            pytest.skip(f"no memory control group can be made here: {error}")
+        return ("sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh")
+
+    yield make
+    if group.is_dir():
+        eventually(lambda: not (group / "cgroup.procs").read_text().split())
+        group.rmdir()

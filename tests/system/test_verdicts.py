@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
 
 from conftest import eventually
-from harness import Jobsup, push
+from harness import Group, Jobsup, push
 from jobsup.api.deaths import last_deaths
 
 pytestmark = pytest.mark.system
@@ -29,10 +27,7 @@ def inner():
 
 @job
 def hog():
-    held = []
-    while True:
-        held.append(bytearray(8_000_000))
-        time.sleep(0.01)
+    bytearray(400_000_000)  # all at once, and gone before anybody but the kernel could act
 
 @job
 def nap(n, seconds):
@@ -88,28 +83,11 @@ def test_a_kill_of_ours_says_so_and_why(app: Jobsup, r: redis.Redis) -> None:
     assert "by jobsup (it did not leave in time" in verdicts(app)[0]
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A control group with little memory."""
-    root = Path("/sys/fs/cgroup")
-    first = (root / "memory").is_dir()
-    group = root / ("memory" if first else "") / f"jobsup-test-{os.getpid()}"
-    try:
-        group.mkdir()
-        (group / ("memory.limit_in_bytes" if first else "memory.max")).write_text(str(300_000_000))
-    except OSError as error:  # a container without the right to do so: nothing that can be installed
-        pytest.skip(f"no memory control group can be made here: {error}")
-    yield group
-    eventually(lambda: not (group / "cgroup.procs").read_text().split())
-    group.rmdir()
-
-
 def test_a_worker_that_the_kernel_kills_for_its_memory_is_said_to_have_died_of_that(
-    small: Path, app: Jobsup, r: redis.Redis
+    small: Group, app: Jobsup, r: redis.Redis
 ) -> None:
     app.jobs(FATAL)
-    enter = f'echo $$ > {small}/cgroup.procs && exec "$@"'
-    app.start(wrapper=("sh", "-c", enter, "sh"))
+    app.start(wrapper=small(300_000_000))
     push(r, "hog", jid="abc")
 
     eventually(lambda: r.zcard("dead") == 1, within=60)

@@ -306,6 +306,11 @@ def notes(status: dict[str, Any]) -> list[str]:
         for child in _children(status)
         if child["worn"]
     ]
+    worn += [
+        f"Pool {pool['name']} is held to {pool['size']} workers until there is memory again"
+        for pool in status["pools"]
+        if pool["held"]
+    ]
     return worn + [printable(said["sentence"]) for said in status["drain"].values() if said]
 
 

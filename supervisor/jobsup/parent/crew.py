@@ -35,6 +35,8 @@ class PoolRecord:
     failed: bool = False
     starved: bool = False
     """The system had no process, thread or descriptor for its last worker, and that was said."""
+    allowed: int | None = None
+    """Workers it may have while memory is short; None: as many as it is to have."""
     suspects: int = 0
     """Workers wanted for suspects: a crash asks for as many as jobs ran, and each leaves when there are none."""
 
@@ -101,7 +103,26 @@ class Crew:
 
     def forgive(self) -> None:
         """A new generation begins: what the pools died of before no longer counts."""
-        self._pools = {name: PoolRecord(suspects=record.suspects) for name, record in self._pools.items()}
+        self._pools = {
+            name: PoolRecord(suspects=record.suspects, allowed=record.allowed) for name, record in self._pools.items()
+        }
+
+    @property
+    def held(self) -> dict[str, int]:
+        """The pools that memory is too short for, and how many workers they may have."""
+        return {name: record.allowed for name, record in self._pools.items() if record.allowed is not None}
+
+    def hold(self, pool: str, reason: str) -> None:
+        """Let nobody fetch for *pool*."""
+        if self.pool(pool).allowed != 0:
+            self.pool(pool).allowed = 0
+            self._context.events.emit("pool.held", pool=pool, reason=reason)
+
+    def release(self, pool: str, allowed: int, size: int) -> None:
+        """Let *pool* have *allowed* workers again, of the *size* that it is to have."""
+        self.pool(pool).allowed = allowed if allowed < size else None
+        if allowed >= size:
+            self._context.events.emit("pool.released", pool=pool)
 
     def isolate(self, pool: str, wanted: int) -> None:
         """Have *wanted* workers at least for the suspects of *pool*, the name of a quarantine."""

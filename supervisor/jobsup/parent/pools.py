@@ -6,6 +6,7 @@ from jobsup.parent import plan, wear
 from jobsup.parent.canary import Trial
 from jobsup.parent.crew import Crew
 from jobsup.parent.generation import Generation
+from jobsup.parent.governor import Governor
 from jobsup.parent.stages import Stage
 from jobsup.typedefs import JSON
 
@@ -20,9 +21,10 @@ class Pools:
     5. view      the state as the plan sees it
     """
 
-    def __init__(self, crew: Crew, first: Generation) -> None:
+    def __init__(self, crew: Crew, first: Generation, governor: Governor | None = None) -> None:
         self._crew = crew
         self._wear = wear.Watch(crew)
+        self.governor = governor or Governor(crew)
         self._pools: dict[str, tuple[int, Generation]] = {}
         self._scaled: dict[str, tuple[int, int]] = {}
         """Name -> what the profile said, and what was asked for instead."""
@@ -60,10 +62,11 @@ class Pools:
 
     def tick(self, now: float) -> str | None:
         self._wear.tick(now)
+        self.governor.tick(now, {name: size for name, (size, _) in self._pools.items()})
         return self._trial.tick(now) if self._trial else None
 
     def deadline(self, now: float) -> float:
-        return min(self._wear.deadline, self._trial.deadline(now) if self._trial else FOREVER)
+        return min(self._wear.deadline, self.governor.deadline, self._trial.deadline(now) if self._trial else FOREVER)
 
     @property
     def on_trial(self) -> list[str]:
@@ -98,7 +101,7 @@ class Pools:
         if self.on_trial:
             return False
         staying = [child for child in self._crew if child.stage < Stage.DRAINING]
-        for name, (size, generation) in self._pools.items():
+        for name, (size, generation) in self._wanted().items():
             if _isolates(name, generation):
                 continue  # they come and go
             mine = [child for child in staying if child.profile.name == name]
@@ -127,6 +130,7 @@ class Pools:
                 "size": size,
                 "generation": generation.number,
                 "failed": self._crew.pool(name).failed,
+                "held": name in self._crew.held,
                 "crashes": self._crew.pool(name).crashes.recent(now),
                 "children": [child.status(now) for child in self._crew if child.profile.name == name],
             }
@@ -135,9 +139,13 @@ class Pools:
         ]
 
     def _wanted(self) -> dict[str, tuple[int, Generation]]:
-        """The pools, with as many workers for suspects as are wanted now."""
+        """The pools, with as many workers as are wanted now: for suspects, and as far as there is memory."""
+        held = self._crew.held
         return {
-            name: (self._crew.pool(name).suspects if _isolates(name, generation) else size, generation)
+            name: (
+                self._crew.pool(name).suspects if _isolates(name, generation) else min(size, held.get(name, size)),
+                generation,
+            )
             for name, (size, generation) in self._pools.items()
         }
 

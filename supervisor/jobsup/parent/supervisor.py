@@ -211,6 +211,7 @@ class Supervisor:
             "redis": self._house.redis,
             "drain": self._drains.status(),
             "pools": self._pools.status(now),
+            "memory": self._pools.governor.status(),
             "deaths": [verdict.dump() for verdict in self._crew.verdicts],
             "helpers": [helper.status(now) for helper in self._helpers if not helper.gone],
         }
