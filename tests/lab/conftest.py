@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from hosts import Host, Hub, Network
+from machine import SYSTEMD, Machine
 
-from conftest import required
+from conftest import Server, required
 
 
 @pytest.fixture
@@ -40,3 +41,12 @@ def host(tmp_path: Path, network: Network, hub: Hub) -> Iterator[Callable[[str],
     yield make
     for each in made:
         each.app.tidy()
+
+
+@pytest.fixture
+def machine(tmp_path: Path, server: Server) -> Iterator[Machine]:
+    """Not booted yet."""
+    required(os.geteuid() == 0 and SYSTEMD.exists(), "root and systemd, to run it as pid 1 of a namespace")
+    machine = Machine(tmp_path, server)
+    yield machine
+    machine.shut_off()

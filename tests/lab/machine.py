@@ -1,4 +1,4 @@
-"""A machine that systemd has booted: itself as process 1, in namespaces of its own, as root."""
+"""A machine whose pid 1 is the real systemd, in namespaces, as root.  Only the units that a test puts there exist."""
 
 from __future__ import annotations
 
@@ -6,117 +6,160 @@ import os
 import signal
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import psutil
 
-from conftest import eventually
+import jobsup
+from conftest import Server, eventually
+from harness import Jobsup
 
 UNITS = Path(__file__).parents[2] / "systemd"
+SYSTEMD = Path("/lib/systemd/systemd")
 
-_BOOT = """
-mount --make-rprivate /
-mount --make-rshared /
-mount -t tmpfs -o mode=755 tmpfs /run
-mkdir -p /run/systemd/system
+_DAEMON = 1
+_LAB = "/run/lab"
+_UNITS_AT = "/run/systemd/system"
+PYTHON = f"{_LAB}/python/bin/python3.{sys.version_info.minor}"
+"""The interpreter may be in a home directory, which the unit hides."""
+
+# Nothing of ours may be written outside: what systemd makes in /run, /tmp and /var goes with the namespace.
+_BOOT = f"""set -e
+mount -t tmpfs tmpfs /run
 mount -t proc proc /proc
-printf '[Unit]\\nDefaultDependencies=no\\n' > /run/systemd/system/lab.target
-touch /run/booted
-exec env -i container=unshare PATH="$PATH" /lib/systemd/systemd --system --unit=lab.target --show-status=0
+mkdir -p {_UNITS_AT} {_LAB}/python {_LAB}/packages {_LAB}/source {_LAB}/app
+mount --bind "$PYTHON" {_LAB}/python
+mount --bind "$PACKAGES" {_LAB}/packages
+mount --bind "$SOURCE" {_LAB}/source
+mount --bind "$APP" {_LAB}/app
+touch {_LAB}/valkey.sock
+mount --bind "$SOCKET" {_LAB}/valkey.sock
+mount --bind "$UNITS" {_UNITS_AT}
+for directory in /tmp /var/tmp /var/lib; do mount -t tmpfs -o mode=1777 tmpfs $directory; done
+mount --make-rshared /  # as it is on a host: else a credential stays in the namespace that systemd makes it in
+exec env -i container=unshare PATH="$PATH" SYSTEMD_UNIT_PATH={_UNITS_AT} SYSTEMD_GENERATOR_PATH=/nowhere \\
+    SYSTEMD_LOG_TARGET=null {SYSTEMD} --system --unit=multi-user.target
 """
-"""A target with nothing in it: none of the machine's own services is started.
 
-Mounts are shared among what is inside, as after a real boot: credentials reach a service that way.
+_SITE = f"""[Service]
+User=daemon
+WorkingDirectory={_LAB}/app
+ReadWritePaths={_LAB}/app
+LoadCredential=
+LoadCredential=redis_url:{_LAB}/app/redis_url
+Environment=LD_LIBRARY_PATH={_LAB}/python/lib
+Environment=PYTHONPATH={_LAB}/source:{_LAB}/packages LEDGER={_LAB}/app/ledger
+ExecStart=
+ExecStart={PYTHON} -m jobsup -C main.yml
+ExecReload=
+ExecReload={PYTHON} -m jobsup ctl reload --wait
+StandardOutput=append:{_LAB}/app/log
+StandardError=append:{_LAB}/app/log
 """
 
 
 class Machine:
-    """Boot one, install units, ask ``systemctl``; ``kill`` ends all of it."""
+    """Runs ``jobsup.service`` as it is shipped, but for paths, user, credential and log of this site."""
 
-    def __init__(self, log: Path) -> None:
-        with log.open("ab") as out:
-            self._unshare = subprocess.Popen(
-                ["unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "sh", "-ec", _BOOT],
-                stdout=out,
-                stderr=out,
-            )
-        eventually(lambda: psutil.Process(self._unshare.pid).children(), within=20)
-        self.pid = psutil.Process(self._unshare.pid).children()[0].pid
-        eventually(lambda: self.systemctl("is-system-running").stdout.strip() == "running", within=30)
+    def __init__(self, directory: Path, server: Server) -> None:
+        self._units = directory / "units"
+        self._site = self._units / "jobsup.service.d"
+        self._site.mkdir(parents=True)
+        (directory / "app").mkdir()
+        self.app = Jobsup(directory / "app", server)
+        self._server = server
+        self._process: subprocess.Popen[bytes] | None = None
+        self._pid = 0
+        for name in ("sysinit", "basic", "shutdown", "multi-user"):
+            (self._units / f"{name}.target").write_text("[Unit]\nDescription=Nothing else\n")
+        # How a unit ended is forgotten at once, unless somebody mentions it.
+        with (self._units / "multi-user.target").open("a") as target:
+            target.write("After=jobsup.service\n")
+        for unit in ("jobsup.service", "jobsup.slice"):
+            (self._units / unit).write_bytes((UNITS / unit).read_bytes())
+        self.drop_in("10-site", _SITE)
+        self.redis_url(server.url)
+
+    def drop_in(self, name: str, text: str) -> None:
+        (self._site / f"{name}.conf").write_text(text)
+
+    def redis_url(self, url: str) -> None:
+        credential = self.app.directory / "redis_url"
+        credential.write_text(url)
+        credential.chmod(0o600)
+
+    def boot(self) -> None:
+        for path in (self.app.directory, self.app.ledger):
+            os.chown(path, _DAEMON, _DAEMON)
+            path.chmod(0o755)
+        environ = {
+            "PATH": os.environ["PATH"],
+            "PYTHON": sys.base_prefix,
+            "PACKAGES": sysconfig.get_path("purelib"),
+            "SOURCE": str(Path(jobsup.__file__).parents[1]),
+            "APP": str(self.app.directory),
+            "SOCKET": str(self._server.socket),
+            "UNITS": str(self._units),
+        }
+        alone = ("unshare", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup")
+        with (self._units.parent / "console").open("wb") as console:
+            self._process = subprocess.Popen([*alone, "sh", "-c", _BOOT], env=environ, stdout=console, stderr=console)
+        eventually(self._booted, within=30, every=0.1)
+
+    def _booted(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, self.console()
+        children = psutil.Process(self._process.pid).children()
+        self._pid = children[0].pid if children else 0
+        return bool(self._pid) and self.systemctl("is-active", "multi-user.target").returncode == 0
+
+    def console(self) -> str:
+        return (self._units.parent / "console").read_text()
 
     def run(self, *command: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Inside."""
-        inside = ["nsenter", "-t", str(self.pid), "-p", "-m", "--"]
-        return subprocess.run([*inside, *command], capture_output=True, text=True, timeout=within, check=False)
+        inside = ("nsenter", "-t", str(self._pid), "-p", "-m", *command)
+        return subprocess.run(inside, capture_output=True, text=True, timeout=within, check=False)
 
-    def systemctl(self, *words: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        return self.run("systemctl", *words, within=within)
+    def systemctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.run("systemctl", "--no-ask-password", *arguments)
 
-    def install(self, text: str, name: str) -> None:
-        """A file below /run/systemd/system."""
-        target = f"/run/systemd/system/{name}"
-        subprocess.run(
-            [
-                "nsenter",
-                "-t",
-                str(self.pid),
-                "-p",
-                "-m",
-                "--",
-                "sh",
-                "-ec",
-                f"mkdir -p {Path(target).parent}; cat > {target}",
-            ],
-            input=text.encode(),
-            check=True,
+    def start(self) -> None:
+        """Until it is active; a first try that finds the server too slow to answer may fail."""
+        self.systemctl("start", "jobsup.service")
+        eventually(lambda: self.shows(ActiveState="active"), within=30, every=0.1)
+
+    def show(self, key: str) -> str:
+        """A property of the service, as ``systemctl show`` says it."""
+        return self.systemctl("show", "--value", "-p", key, "jobsup.service").stdout.strip()
+
+    def shows(self, **properties: str) -> bool:
+        return {key: self.show(key) for key in properties} == properties
+
+    @property
+    def main_pid(self) -> int:
+        """As this machine counts."""
+        return int(self.show("MainPID"))
+
+    def pids(self) -> set[int]:
+        """Everybody in the service's control group."""
+        listed = self.run(
+            "sh", "-c", "cat /sys/fs/cgroup/unified$0/cgroup.procs /sys/fs/cgroup$0/cgroup.procs", self.group
         )
+        return {int(pid) for pid in listed.stdout.split()}
 
-    def kill(self) -> None:
-        """Process 1, and the kernel ends whatever it had started."""
-        os.kill(self.pid, signal.SIGKILL)
-        self._unshare.wait(20)
+    @property
+    def group(self) -> str:
+        return self.show("ControlGroup")
 
+    def send(self, sig: signal.Signals, pid: int) -> None:
+        self.run("kill", f"-{sig.value}", str(pid))
 
-class Service:
-    """The shipped unit with what a test must change in it: where the program and the application are."""
-
-    def __init__(self, machine: Machine, directory: Path, redis_url: str, more: str = "") -> None:
-        self.machine = machine
-        (directory / "redis_url").write_text(redis_url)
-        unit = (UNITS / "jobsup.service").read_text().replace("/etc/jobsup/redis_url", str(directory / "redis_url"))
-        machine.install(unit, "jobsup.service")
-        program = f"{sys.executable} -m jobsup"
-        here = f"""
-            [Unit]
-            DefaultDependencies=no
-            [Service]
-            User=root
-            # The application of a test lies in /tmp, or in root's home.
-            PrivateTmp=no
-            ProtectHome=no
-            ProtectSystem=no
-            WorkingDirectory={directory}
-            Environment=PYTHONPATH={os.pathsep.join(sys.path)} LEDGER={directory / "ledger"}
-            ExecStart=
-            ExecStart={program} -C main.yml
-            ExecReload=
-            ExecReload={program} ctl reload --wait
-            StandardError=append:{directory / "log"}
-            {more}
-        """
-        machine.install("\n".join(line.strip() for line in here.splitlines()), "jobsup.service.d/here.conf")
-        assert machine.systemctl("daemon-reload").returncode == 0
-
-    def do(self, verb: str, within: float = 60.0) -> int:
-        return self.machine.systemctl(verb, "jobsup.service", within=within).returncode
-
-    def show(self, name: str) -> str:
-        return self.machine.systemctl("show", "-P", name, "jobsup.service").stdout.strip()
-
-    def pids(self) -> list[int]:
-        """Of every process in the service's control group, as numbered inside."""
-        found = self.machine.run("sh", "-c", f"cat /sys/fs/cgroup/systemd{self.show('ControlGroup')}/cgroup.procs")
-        return [int(pid) for pid in found.stdout.split()]
-
-    def signal_main(self, name: str) -> None:
-        self.machine.run("kill", f"-{name}", self.show("MainPID"))
+    def shut_off(self) -> None:
+        if self._process is None:
+            return
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)  # the kernel ends all the others of its namespace
+        else:
+            self._process.kill()
+        self._process.wait()

@@ -1,173 +1,203 @@
-"""The shipped unit under a real systemd."""
+"""The shipped unit under a real systemd: what ``systemctl`` says, and what becomes of the jobs."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import shutil
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import time
 from pathlib import Path
 
 import pytest
 import redis
-from machine import UNITS, Machine, Service
+from machine import PYTHON, UNITS, Machine
 
-from conftest import Server, eventually, required
+from conftest import eventually, never, required
 from harness import LEDGER_JOBS, inflight, push
 
 pytestmark = pytest.mark.system
 
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    required(os.geteuid() == 0 and Path("/lib/systemd/systemd").exists(), "root and systemd, to boot one in namespaces")
-    machine = Machine(tmp_path / "boot.log")
-    yield machine
-    machine.kill()
-
-
-@pytest.fixture
-def service(machine: Machine, server: Server, tmp_path: Path) -> Callable[..., Service]:
-    def make(more: str = "", **settings: object) -> Service:
-        profile = {"concurrency": 2, "processes": 2, "require": "./app_jobs.py", "timeout": 10, "kill_after": 2}
-        (tmp_path / "main.yml").write_text(json.dumps(profile | {"canary_jobs": 0} | settings))
-        (tmp_path / "app_jobs.py").write_text(LEDGER_JOBS)
-        (tmp_path / "ledger").touch()
-        return Service(machine, tmp_path, server.url, more)
-
-    return make
+JOBS = (
+    LEDGER_JOBS
+    + """
+@job(timeout=600)
+def hold(n):
+    note("start", n)
+    while not os.path.exists("go"):
+        time.sleep(0.01)
+    note("end", n)
+"""
+)
 
 
-def ledger(tmp_path: Path, what: str) -> list[str]:
-    lines = (tmp_path / "ledger").read_text().splitlines()
-    return [line.split()[1] for line in lines if line.startswith(what)]
+def go(machine: Machine) -> None:
+    """Let the jobs end that were held."""
+    (machine.app.directory / "go").touch()
 
 
-def test_it_is_started_when_every_worker_is_ready_and_says_so(service: Callable[..., Service], tmp_path: Path) -> None:
-    unit = service()
-
-    assert unit.do("start") == 0, (tmp_path / "log").read_text()
-
-    assert unit.show("ActiveState") == "active"
-    assert "2 workers" in unit.show("StatusText")
-    assert (tmp_path / "log").read_text().count("Worker main is ready") == 2
-
-
-def test_a_configuration_that_is_wrong_fails_the_start_once(service: Callable[..., Service], tmp_path: Path) -> None:
-    unit = service(concurrency=-1)
-
-    assert unit.do("start") != 0
-
-    assert unit.show("ActiveState") == "failed"
-    assert (unit.show("ExecMainStatus"), unit.show("NRestarts")) == ("78", "0")
-    assert "concurrency" in (tmp_path / "log").read_text()
+def held(machine: Machine, r: redis.Redis, *, timeout: float = 60, **settings: object) -> None:
+    """A machine with a service that runs one job, until it may ``go``."""
+    machine.app.jobs(JOBS)
+    machine.app.profile("main", timeout=timeout, **settings)
+    machine.boot()
+    machine.start()
+    push(r, "hold", 1)
+    eventually(lambda: machine.app.started() == ["1"])
 
 
-def test_a_reload_runs_the_new_code_under_the_same_main_process(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service()
-    unit.do("start")
-    main = unit.show("MainPID")
-    push(r, "nap", 1, 2.0)
-    eventually(lambda: ledger(tmp_path, "start") == ["1"])
-    (tmp_path / "app_jobs.py").write_text(LEDGER_JOBS.replace('note("end", n)', 'note("end", f"new-{n}")'))
+def test_it_is_active_when_every_pool_has_its_workers_and_says_so(machine: Machine) -> None:
+    machine.app.jobs("import os, time\nwhile not os.path.exists('go'): time.sleep(0.01)\n" + LEDGER_JOBS)
+    machine.app.profile("main", processes=2)
+    machine.boot()
+    machine.systemctl("start", "--no-block", "jobsup")
 
-    assert unit.do("reload") == 0
+    eventually(lambda: machine.show("StatusText") == "Starting: 0 of 2 workers ready", within=20)
+    assert machine.shows(ActiveState="activating")
+    go(machine)
+    eventually(lambda: machine.shows(ActiveState="active"), within=20)
+    assert machine.app.log().count("is ready (pid") == 2
+    eventually(lambda: machine.show("StatusText") == "2 workers ready in 1 pool")
 
-    assert (unit.show("MainPID"), unit.show("ActiveState"), unit.show("SubState")) == (main, "active", "running")
+
+def test_a_configuration_that_is_wrong_fails_the_start_once(machine: Machine) -> None:
+    machine.app.profile("main", concurrency=-1)
+    machine.boot()
+
+    assert machine.systemctl("start", "jobsup").returncode != 0
+    assert machine.shows(ActiveState="failed", ExecMainStatus="78", NRestarts="0")
+    assert "concurrency" in machine.app.log()
+
+
+def test_no_number_of_starts_that_fail_is_the_last(machine: Machine, r: redis.Redis) -> None:
+    away = "sh -c 'test -e go || exit 69; exec \"$0\" -m jobsup -C main.yml'"
+    machine.drop_in("20-away", f"[Service]\nExecStart=\nExecStart={away} {PYTHON}\nRestartSec=10ms\n")
+    machine.boot()
+    machine.systemctl("start", "jobsup")
+
+    eventually(lambda: int(machine.show("NRestarts")) > 20, within=30)
+    go(machine)
+    eventually(lambda: machine.shows(ActiveState="active"), within=30)
+    push(r, "quick", 1)
+    eventually(lambda: machine.app.ended() == ["1"])
+
+
+def test_a_reload_keeps_the_process_and_the_jobs_and_a_refused_one_fails(machine: Machine, r: redis.Redis) -> None:
+    held(machine, r, drain=60)
+    pid = machine.main_pid
+
+    assert machine.systemctl("reload", "jobsup").returncode == 0
+    assert "generation 2 has taken over" in machine.app.log()
+    assert machine.shows(ActiveState="active", MainPID=str(pid))
     push(r, "quick", 2)
-    eventually(lambda: sorted(ledger(tmp_path, "end")) == ["1", "new-2"])
+    eventually(lambda: machine.app.ended() == ["2"])
+    eventually(lambda: "1 worker leaving with 1 job" in machine.show("StatusText"))
+    go(machine)
+    eventually(lambda: machine.app.ended() == ["2", "1"])
+    assert machine.app.started() == ["1"]
+
+    machine.app.jobs("import no_such_module_anywhere\n")
+    assert machine.systemctl("reload", "jobsup").returncode != 0
+    assert machine.shows(ActiveState="active", MainPID=str(pid))
+    eventually(lambda: "the last reload was refused" in machine.show("StatusText"))
 
 
-def test_a_reload_that_is_refused_fails_and_the_old_code_goes_on(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
+def test_a_stop_waits_for_the_jobs_longer_than_its_timeout_if_the_profile_says_so(
+    machine: Machine, r: redis.Redis
 ) -> None:
-    unit = service()
-    unit.do("start")
-    (tmp_path / "app_jobs.py").write_text("import no_such_module\n")
+    machine.drop_in("20-short", "[Service]\nTimeoutStopSec=1\n")
+    held(machine, r)
+    machine.systemctl("stop", "--no-block", "jobsup")
+    eventually(lambda: machine.show("StatusText").startswith("Draining: 1 job running, until "))
+    never(lambda: not machine.shows(ActiveState="deactivating"), within=3, every=0.2)
+    go(machine)
 
-    assert unit.do("reload") != 0
-
-    assert (unit.show("ActiveState"), unit.show("SubState")) == ("active", "running")
-    push(r, "quick", 1)
-    eventually(lambda: ledger(tmp_path, "end") == ["1"])
-
-
-def test_a_stop_lets_jobs_end_and_leaves_no_process(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service()
-    unit.do("start")
-    push(r, "nap", 1, 2.0)
-    eventually(lambda: ledger(tmp_path, "start") == ["1"])
-
-    assert unit.do("stop") == 0
-
-    assert ledger(tmp_path, "end") == ["1"]
-    assert unit.show("ActiveState") == "inactive"
-    assert inflight(r) == 0
+    eventually(lambda: machine.shows(ActiveState="inactive"), within=20)
+    assert machine.app.ended() == ["1"]
+    assert machine.shows(Result="success", ExecMainStatus="0")
+    assert machine.app.started() == ["1"]
 
 
-def test_a_main_process_that_is_killed_is_started_again_and_its_jobs_run(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service()
-    unit.do("start")
-    old = set(unit.pids())
-    push(r, "nap", 1, 3.0)
-    eventually(lambda: ledger(tmp_path, "start") == ["1"])
+def test_jobs_beyond_their_time_go_back_and_that_is_no_failure_of_the_service(machine: Machine, r: redis.Redis) -> None:
+    machine.app.profile("main", timeout=1)
+    machine.boot()
+    machine.start()
+    push(r, "soft", 1)
+    eventually(lambda: machine.app.started() == ["1"])
 
-    unit.signal_main("KILL")
-
-    eventually(lambda: unit.show("NRestarts") == "1" and unit.show("ActiveState") == "active", within=40)
-    assert not old & set(unit.pids())
-    eventually(lambda: "1" in ledger(tmp_path, "end"), within=30)
-
-
-def test_a_main_process_that_hangs_is_ended_by_the_watchdog(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service(more="WatchdogSec=3")
-    unit.do("start")
-
-    unit.signal_main("STOP")
-
-    eventually(lambda: unit.show("NRestarts") == "1" and unit.show("ActiveState") == "active", within=60, every=0.2)
-    push(r, "quick", 1)
-    eventually(lambda: ledger(tmp_path, "end") == ["1"])
-
-
-def test_a_drain_that_needs_longer_than_systemd_would_wait_gets_the_time_of_its_budget(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service(more="TimeoutStopSec=2", timeout=20)
-    unit.do("start")
-    push(r, "nap", 1, 5.0)
-    eventually(lambda: ledger(tmp_path, "start") == ["1"])
-
-    assert unit.do("stop") == 0
-
-    assert ledger(tmp_path, "end") == ["1"]
-    assert unit.show("ActiveState") == "inactive"
-
-
-def test_a_drain_that_overruns_its_budget_ends_and_its_job_is_given_back(
-    service: Callable[..., Service], r: redis.Redis, tmp_path: Path
-) -> None:
-    unit = service(timeout=1, kill_after=1)
-    unit.do("start")
-    push(r, "nap", 1, 60.0)
-    eventually(lambda: ledger(tmp_path, "start") == ["1"])
-
-    assert unit.do("stop", within=20) == 0
-
-    # Not from systemd, which forgets what ended well.
-    assert unit.show("ActiveState") == "inactive"
-    assert "exit code 10" in (tmp_path / "log").read_text()
+    assert machine.systemctl("stop", "jobsup").returncode == 0
+    assert machine.shows(ActiveState="inactive", Result="success", ExecMainStatus="10")
     assert (r.llen("queue:default"), inflight(r)) == (1, 0)
+
+
+def test_when_the_parent_is_killed_all_go_and_the_next_one_gives_the_jobs_back(
+    machine: Machine, r: redis.Redis
+) -> None:
+    held(machine, r)
+    before, pid = machine.pids(), machine.main_pid
+    assert len(before) >= 4, "parent, keeper, template, worker"
+    machine.send(signal.SIGKILL, pid)
+
+    eventually(lambda: machine.app.started() == ["1", "1"], within=30)
+    go(machine)
+    eventually(lambda: machine.app.ended() == ["1"])
+    eventually(lambda: machine.shows(ActiveState="active", NRestarts="1"))
+    assert machine.main_pid != pid
+    assert not before & machine.pids(), "nobody of the first run is left"
+
+
+def test_a_parent_that_hangs_is_ended_with_its_stacks_written_and_another_takes_over(
+    machine: Machine, r: redis.Redis
+) -> None:
+    machine.drop_in("20-watchdog", "[Service]\nWatchdogSec=3\n")
+    machine.boot()
+    machine.start()
+    pid = machine.main_pid
+    machine.send(signal.SIGSTOP, pid)
+    push(r, "quick", 1)  # its worker does not hang
+    eventually(lambda: machine.app.ended() == ["1"])
+
+    eventually(lambda: machine.shows(NRestarts="1", ActiveState="active"), within=20, every=0.2)
+    assert machine.main_pid != pid
+    assert "Fatal Python error: Aborted" in machine.app.log()
+    assert "parent/loop.py" in machine.app.log()
+    push(r, "quick", 2)
+    eventually(lambda: machine.app.ended() == ["1", "2"])
+
+
+def test_a_parent_that_hangs_in_a_drain_is_not_waited_for_to_the_end_of_its_budget(
+    machine: Machine, r: redis.Redis
+) -> None:
+    machine.drop_in("20-short", "[Service]\nTimeoutStopSec=1\nWatchdogSec=0\n")
+    held(machine, r, timeout=600)
+    machine.systemctl("stop", "--no-block", "jobsup")
+    eventually(lambda: machine.show("StatusText").startswith("Draining"))
+    begun = time.monotonic()
+    machine.send(signal.SIGSTOP, machine.main_pid)
+
+    eventually(lambda: machine.shows(ActiveState="failed"), within=30, every=0.2)
+    assert time.monotonic() - begun < 20
+    assert machine.shows(Result="timeout")
+    assert inflight(r) == 1, "the next start gives it back"
+
+
+def test_with_the_drop_in_for_a_local_socket_jobs_run_and_have_no_network(machine: Machine, r: redis.Redis) -> None:
+    server = machine.app.server
+    assert server is not None
+    server.socket.chmod(0o777)
+    machine.drop_in("20-local-socket", (UNITS / "jobsup.service.d" / "local-socket.conf").read_text())
+    machine.redis_url("unix:///run/lab/valkey.sock")
+    machine.app.jobs(
+        LEDGER_JOBS + "\nimport socket\n@job\ndef reach(port):\n"
+        "    try:\n        socket.create_connection(('127.0.0.1', port), 1)\n        note('end', 'reached')\n"
+        "    except OSError as error:\n        note('end', type(error).__name__)\n"
+    )
+    machine.boot()
+    machine.start()
+    push(r, "reach", server.port)
+
+    eventually(lambda: machine.app.ended() != [])
+    assert machine.app.ended() != ["reached"]
 
 
 # -- the files

@@ -15,6 +15,7 @@ import pytest
 from running import Parent, profile
 
 from conftest import eventually, never
+from jobsup.parent.notices import EXTENSION
 
 pytestmark = pytest.mark.system
 
@@ -120,7 +121,7 @@ def test_a_stop_says_stopping_once_and_asks_for_time_until_it_is_over(parent: Pa
     assert systemd.heard(*STATES) == ["READY", "STOPPING"]
     extensions = [int(usec) / 1e6 for usec in systemd.heard("EXTEND_TIMEOUT_USEC")[before:]]
     assert len(extensions) >= 3
-    assert all(0 < seconds <= 15 for seconds in extensions)
+    assert all(0 < seconds <= EXTENSION for seconds in extensions)
 
 
 def test_signs_of_life_come_twice_in_the_time_that_is_allowed_and_stop_with_the_loop(

@@ -36,7 +36,7 @@ from jobsup.parent.reload import Reloader, Step
 from jobsup.parent.stages import Stage
 from jobsup.unix import notify
 
-EXTENSION = 15.0
+EXTENSION = 10.0
 """Seconds that are asked for at a time; the loop goes round every five."""
 _EVERY = 1.0
 """Seconds between two looks."""
