@@ -119,3 +119,5 @@ def test_a_worker_far_too_large_is_killed_and_only_the_job_that_does_it_again_is
     assert job.count(b"(kill_memory 200M)") == 3
     assert app.started().count("2") == 3
     assert "crashed: killed by SIGKILL by jobsup (it holds" in app.log()
+    before_suspicion, _, _ = app.log().partition("each runs again in a process of its own")
+    assert before_suspicion.count("Killing Worker main (") == 2
