@@ -20,6 +20,7 @@ _COMMANDS = {
     "enqueue": ("jobsup.cli.enqueue", "Enqueue one job."),
     "fleet": ("jobsup.cli.fleet", "Print which version still runs where, and what can be removed."),
     "stats": ("jobsup.cli.stats", "Print counters, sets and queues."),
+    "units": ("jobsup.cli.units", "Print a systemd unit with the timeouts that profiles need."),
 }
 
 _EPILOG = """\b
