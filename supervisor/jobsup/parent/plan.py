@@ -127,8 +127,9 @@ def _plan_pool(pool: Pool, staying: list[Worker], oldest: list[int], now: float)
     # Superseded before it took a job: nothing is lost by letting it go.
     leaving = [w for w in others if w.stage is not Stage.READY]
     # Old workers leave one for one, as others have become READY; those of a shrunken pool, newest first.
-    # Beside one that proves itself all stay: if it fails nothing was lost.
-    surplus = max(0, len(ready) - pool.size - (pool.surge if pool.alone else 0))
+    # Beside one that proves itself all stay: if it fails nothing was lost.  Until it is READY it takes up the surge.
+    beside = max(0, pool.surge - sum(w.stage < Stage.READY for w in current)) if pool.alone else 0
+    surplus = max(0, len(ready) - pool.size - beside)
     old_first = [w for w in others if w.stage is Stage.READY] + [w for w in reversed(current) if w.stage is Stage.READY]
     leaving += old_first[:surplus]
     # A pool that shrank while its workers boot.

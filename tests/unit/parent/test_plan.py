@@ -179,6 +179,12 @@ def test_the_first_of_a_new_generation_works_beside_the_old_ones_until_it_has_pr
     ]
 
 
+def test_a_pool_that_shrinks_while_its_canary_boots_keeps_to_its_size_and_the_surge() -> None:
+    alone = pool(1, generation=2, alone=True)
+    workers = worker("a"), worker("b"), worker("c", Stage.BOOTING, generation=2)
+    assert decide(*workers, pool=alone) == [Drain("a", patient=True)]
+
+
 def test_a_canary_that_failed_goes_and_nobody_else() -> None:
     assert decide(worker("a"), worker("b"), worker("c", generation=2)) == [Drain("c", patient=True)]
 
