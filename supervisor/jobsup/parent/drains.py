@@ -94,7 +94,9 @@ class Drains:
         found = report.forecast(jobs, durations)
         cause = "reload" if generation else "stop"
         sentence = found.sentence(clock.wall(), begun=not generation)
-        self._say("forecast", {"cause": cause, "sentence": sentence, **found.dump()})
+        facts = {"cause": cause, "sentence": sentence, **found.dump()}
+        self._last = {**self._last, "forecast": facts}
+        self._events.emit("drain.forecast", **facts)
         drain = _Drain(cause, now, {child.nonce for child in children}, generation)
         self._open.append(drain)
         self._report(drain, now)
@@ -105,8 +107,6 @@ class Drains:
         self._open.remove(drain)
         seconds = now - drain.begun
         sentence = drain.tally.sentence(seconds)
-        self._say("report", {"cause": drain.cause, "sentence": sentence, "seconds": seconds, **drain.tally.dump()})
-
-    def _say(self, what: str, facts: dict[str, Any]) -> None:
-        self._last = {**self._last, what: facts}
-        self._events.emit(f"drain.{what}", **facts)
+        facts = {"cause": drain.cause, "sentence": sentence, "seconds": seconds, **drain.tally.dump()}
+        self._last = {**self._last, "report": facts}
+        self._events.emit("drain.report", **facts)
