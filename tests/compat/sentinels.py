@@ -60,11 +60,14 @@ class Watched:
         return next(node for node in self.nodes if node is not self.primary())
 
     def synchronised(self) -> bool:
-        """Whether each of the two has what the primary has: nothing is lost if it dies now."""
+        """Whether one is primary and the other has what it has: nothing is lost if it dies now.
+
+        After a promotion both are primaries for a while, with nothing yet to tell them apart by.
+        """
         with self.nodes[0].client() as first, self.nodes[1].client() as second:
             states = [client.info("replication") for client in (first, second)]
-        links = [state.get("master_link_status", "up") for state in states]
-        return links == ["up", "up"] and len({state["master_repl_offset"] for state in states}) == 1
+        links = [state.get("master_link_status", "primary") for state in states]
+        return sorted(links) == ["primary", "up"] and len({state["master_repl_offset"] for state in states}) == 1
 
     def fail_over(self) -> None:
         """As an operator who takes the primary down for maintenance; it lives on as a replica."""

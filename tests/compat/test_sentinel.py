@@ -99,7 +99,7 @@ def test_a_planned_failover_loses_nothing_where_a_primary_writes_only_with_a_rep
 
     while watched.primary() is old or not watched.synchronised():
         push()
-    eventually(push)  # a replica that has all may still be unknown to its primary as a good one
+    eventually(push, within=30)  # a replica that has all may still be unknown to its primary as a good one
     worked_off(app, watched, pushed)
     said_once(app)
     assert app.stop() == Exit.OK
