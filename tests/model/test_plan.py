@@ -57,7 +57,13 @@ class Parent(RuleBasedStateMachine):
         self.generations: list[Any] = [Generation(1, wanted | {"main": max(1, wanted["main"])})]
         self.crashes: list[Child] = []
         unexpected: Any = None
-        self.house = Housekeeping(context, self.generations[0].config, on_fatal=unexpected, on_suspects=unexpected)
+        self.house = Housekeeping(
+            context,
+            self.generations[0].config,
+            on_fatal=unexpected,
+            on_suspects=unexpected,
+            on_end=lambda _helper: None,
+        )
         self.open = len(descriptors())
         self.keeper = Keeper()
         self.house.keeper = self.keeper  # type: ignore[assignment]

@@ -36,6 +36,8 @@ def keeper(link_fd, hold, _pulse):
                     for ended in message["ended"]:
                         note("keeper", "told-again", ended["identity"])
                         link.send("gave_back", identity=ended["identity"], jobs=0, seconds=0.0)
+                    if (HOME / "keeper-crashes").exists():
+                        os._exit(3)
                     if (HOME / "keeper-fatal").exists():
                         link.send("fatal", sentence="Redis does not answer at nowhere.", exit=69)
                         return 69

@@ -199,6 +199,15 @@ def test_a_keeper_that_refuses_the_start_is_quoted_and_its_exit_code_passed_on(p
     assert not parent.trace("worker")
 
 
+def test_a_keeper_that_dies_again_and_again_ends_the_start(parent: Parent) -> None:
+    parent.set("keeper-crashes")
+    parent.start(ready=False)
+
+    assert parent.wait() == Exit.SOFTWARE
+    assert "Keeper died again and again" in parent.log
+    assert not parent.trace("worker")
+
+
 def test_code_that_cannot_be_imported_stops_the_start_with_its_traceback(parent: Parent) -> None:
     parent.set("broken-code")
     parent.start(ready=False)

@@ -37,6 +37,7 @@ class Housekeeping:
         *,
         on_fatal: Callable[[str, Exit], None],
         on_suspects: Callable[[dict[str, int]], None],
+        on_end: Callable[[Helper], None],
     ) -> None:
         self._config = config
         self._on_fatal = on_fatal
@@ -56,7 +57,7 @@ class Housekeeping:
             fds=(context.hold, self.pulse.fd),
             hello=self._hello,
             on_message=self._said,
-            on_end=lambda _: None,
+            on_end=on_end,
         )
 
     @property

@@ -91,7 +91,9 @@ class Supervisor:
         process.become_subreaper()
 
         self._guard = Guard(context, config, hold_reader, on_fatal=self._fatal, on_end=self._helper_ended)
-        self._house = Housekeeping(context, config, on_fatal=self._fatal, on_suspects=self._isolate)
+        self._house = Housekeeping(
+            context, config, on_fatal=self._fatal, on_suspects=self._isolate, on_end=self._helper_ended
+        )
         self._drains = Drains(events)
         self._crew = Crew(context, on_end=(self._house.ended, self._drains.ended), on_crash=self._worker_crashed)
 
