@@ -18,7 +18,9 @@ Counts: TypeAlias = dict[int, int]
 
 def bucket(seconds: float) -> int:
     """The bucket of a run of *seconds*; 0 holds all up to a millisecond."""
-    return max(0, min(_LONGEST, math.ceil(_PER_OCTAVE * math.log2(max(seconds, 1e-3) * 1000))))
+    if seconds <= 1e-3:
+        return 0
+    return min(_LONGEST, math.ceil(_PER_OCTAVE * math.log2(seconds * 1000)))
 
 
 def length(number: int) -> float:

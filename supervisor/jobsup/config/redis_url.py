@@ -22,6 +22,8 @@ _NO_URL = "must be a URL like redis://host:6379/0, rediss://…, unix:///path or
 _NO_SENTINEL_URL = "must be like redis+sentinel://host:26379,host:26379/mymaster/0: hosts, the primary's name, a number"
 _MOST_BYTES = 65_536
 _SENTINEL_PORT = 26379
+_BEGIN = re.compile(r"(rediss?)\+sentinel://([^/?#]*)")
+"""Compiled here, once for all workers that are forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def sentinels(url: str) -> Sentinels | None:
     Raises:
         ValueError: it begins like such a URL and is none.
     """
-    begin = re.match(r"(rediss?)\+sentinel://([^/?#]*)", url)
+    begin = _BEGIN.match(url)
     if begin is None:
         return None
     # Taken apart here: to urlsplit, several hosts are none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 
 from jobsup.errors import Paused, RedisRefused, RedisUnavailable
 from jobsup.events import Events
@@ -21,7 +21,10 @@ def places(
     They have connections of their own: what is raised in a thread may hit while it speaks to Redis, and a heartbeat
     must never be the next to use that connection.
     """
-    return partial(WorkerProgress, connect(redis_url), identity, events, stopping)
+    # Made by the first iterable job, since most workers have none and a replacement is to be READY soon.  Should two
+    # threads be first, each has one, and one stays.
+    client = cache(partial(connect, redis_url))
+    return lambda unit: WorkerProgress(client(), identity, events, stopping, unit)
 
 
 class WorkerProgress:
