@@ -127,12 +127,13 @@ class Client:
             raise ArgumentError(f"at has {len(at)} times for {len(arg_lists)} jobs")
         if "jid" in item and len(arg_lists) > 1:
             raise ArgumentError("a jid can be given for one job only")
-        prepared = []
-        for index, args in enumerate(arg_lists):
-            one = item | {"args": args}
-            if isinstance(at, list):
-                one["at"] = at[index]
-            prepared.append(self.prepare(one, where=f"args[{index}]"))
+        if self.middleware or isinstance(at, list):
+            prepared = []
+            for index, args in enumerate(arg_lists):
+                one = item | {"args": args, "at": at[index] if isinstance(at, list) else at}
+                prepared.append(self.prepare(one, where=f"args[{index}]"))
+        else:
+            prepared = self._prepare_alike(item, arg_lists)
         jids: list[str | None] = []
         for start in range(0, len(prepared), batch_size):
             jids += self._send(prepared[start : start + batch_size])
@@ -165,15 +166,28 @@ class Client:
             now=time.time(),
             wire=self.wire,
         )
-        passed: dict[str, Any] | None = chain.compose(self.middleware, (payload,), lambda: payload)()
-        if not passed:
-            return None
-        payload = passed
-        _validate(payload)
+        if self.middleware:
+            passed: dict[str, Any] | None = chain.compose(self.middleware, (payload,), lambda: payload)()
+            if not passed:
+                return None
+            payload = passed
+            _validate(payload)
         # After the middleware, as in Sidekiq: it may add to the payload, or turn arguments into what JSON has.
         for key, value in payload.items():
             wire_format.check_args(value, where if key == "args" else key)
         return payload
+
+    def _prepare_alike(self, item: dict[str, Any], arg_lists: Sequence[list[Any]]) -> list[dict[str, Any] | None]:
+        """As ``prepare`` for each of *arg_lists*: no middleware sees them, so what they share is looked at once."""
+        shared = self.prepare(item | {"args": []})
+        prepared: list[dict[str, Any] | None] = []
+        if shared is None or not arg_lists:
+            return prepared
+        jids = [shared["jid"]] if "jid" in item else wire_format.new_jids(len(arg_lists))
+        for index, (args, jid) in enumerate(zip(arg_lists, jids, strict=True)):
+            wire_format.check_args(args, f"args[{index}]")
+            prepared.append(shared | {"args": args, "jid": jid})
+        return prepared
 
     def _send(self, payloads: Sequence[dict[str, Any] | None]) -> list[str | None]:
         now: dict[str, list[bytes]] = {}

@@ -75,6 +75,7 @@ _NUMBERS = bytes(
 )
 _EXPONENT = re.compile(rb",0+e")
 _LONG = b"0" * 16
+_WIDEST = 2**63
 _INTEGER_BITS = 14_000
 """Python converts integers of up to 4300 digits from and to text: 14,284 bits."""
 _MILLISECONDS_FROM = 1e11
@@ -177,6 +178,12 @@ def new_jid() -> str:
     return secrets.token_hex(12)
 
 
+def new_jids(count: int) -> list[str]:
+    """*count* of them, with one call of the system."""
+    digits = secrets.token_hex(12 * count)
+    return [digits[at : at + 24] for at in range(0, 24 * count, 24)]
+
+
 def stamp(now: float, wire: int) -> int | float:
     """Unix seconds *now* as a job's timestamps are written: milliseconds since 8, float seconds before."""
     return int(now * 1000) if wire >= 8 else float(now)
@@ -214,7 +221,29 @@ def check_args(args: object, where: str = "args") -> None:
     Raises:
         ArgumentError: naming the path of the first offender.
     """
-    _check(args, where, depth=2)
+    if not _is_plain(args, depth=2):
+        _check(args, where, depth=2)
+
+
+def _is_plain(value: Any, depth: int) -> bool:
+    """Whether there is nothing to refuse.  False for what only ``_check``, which can name the place, may judge."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    if kind is int:
+        return bool(-_WIDEST < value < _WIDEST)
+    if kind is list:
+        children = value
+    elif kind is dict:
+        if not all(type(key) is str and key.isascii() for key in value):
+            return False
+        children = value.values()
+    else:
+        return value is None or kind is bool or (kind is float and math.isfinite(value))
+    if depth > MAX_DEPTH:
+        return False
+    # Lazily, so that it ends at the first that is not: what holds itself twice would else be followed down every way.
+    return all(_is_plain(inner, depth + 1) for inner in children)
 
 
 def _check(value: object, where: str, depth: int) -> None:

@@ -5,6 +5,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -140,6 +141,21 @@ def test_a_bulk_goes_in_slices_and_keeps_its_order(client: Client, r: redis.Redi
     assert [job["args"] for job in jobs] == [[0], [1], [2], [3], [4]]
     assert [job["jid"] for job in jobs] == jids
     assert client.push_bulk({"class": "X", "args": []}) == []
+
+
+@pytest.mark.parametrize("shared", [{}, {"queue": "low", "retry": 3, "tags": ["é"], "at": 2e9}])
+def test_a_bulk_writes_what_as_many_pushes_would(client: Client, r: redis.Redis, shared: dict[str, Any]) -> None:
+    arg_lists = [[], [1, "é"], [{"a": [2.5, None]}]]
+    client.push_bulk({"class": "X", "args": arg_lists} | shared)
+    for args in arg_lists:
+        client.push({"class": "X", "args": args} | shared)
+
+    written = r.zrange("schedule", 0, -1) if shared else r.lrange("queue:default", 0, -1)
+    varying = {"jid": "", "created_at": 0, "enqueued_at": 0}
+    jobs = [json.loads(raw) for raw in written]
+    alike = Counter(json.dumps(job | {key: value for key, value in varying.items() if key in job}) for job in jobs)
+    assert len({job["jid"] for job in jobs}) == 6
+    assert set(alike.values()) == {2}
 
 
 def test_each_job_of_a_bulk_may_have_its_time(client: Client, r: redis.Redis) -> None:

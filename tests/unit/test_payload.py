@@ -236,6 +236,9 @@ def test_arguments_that_hold_themselves_are_refused() -> None:
 
     with pytest.raises(ArgumentError, match="too deep"):
         check_args(args)
+    args.append(args)
+    with pytest.raises(ArgumentError, match="too deep"):
+        check_args(args)
 
 
 def test_timestamps_are_milliseconds_since_8_and_float_seconds_before() -> None:

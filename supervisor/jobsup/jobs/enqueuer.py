@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from jobsup import client
@@ -36,6 +38,7 @@ class Enqueuer(Generic[P, R]):
     ) -> None:
         self.definition = definition
         self._signature = signature
+        self._counts = _positional_counts(signature)
         self._options = options or definition.options
         self._at = at
 
@@ -121,6 +124,8 @@ class Enqueuer(Generic[P, R]):
 
     def _positional(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         """Arguments as a payload holds them: a list.  A call that the job does not take fails here, not there."""
+        if not kwargs and len(args) in self._counts:
+            return list(args)
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -136,6 +141,22 @@ class Enqueuer(Generic[P, R]):
         stated = self._options.to_payload()
         head = {"retry": stated.pop("retry"), "queue": stated.pop("queue"), "class": self.definition.name}
         return head | stated | {"args": args, "at": at}
+
+
+@cache
+def _positional_counts(signature: inspect.Signature) -> range:
+    """How many arguments, all by position, a call may have: what ``bind`` finds out again for each call."""
+    parameters = signature.parameters.values()
+    if any(one.kind is one.KEYWORD_ONLY and one.default is one.empty for one in parameters):
+        return range(0)
+    if any(one.kind is one.VAR_POSITIONAL for one in parameters):
+        most = sys.maxsize - 1
+    else:
+        most = sum(one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) for one in parameters)
+    least = sum(
+        one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and one.default is one.empty for one in parameters
+    )
+    return range(least, most + 1)
 
 
 def moment(when: datetime | float, now: float) -> float | None:
