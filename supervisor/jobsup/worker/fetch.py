@@ -31,6 +31,8 @@ _AHEAD_MAX = 200
 """Jobs taken ahead of the idle threads, at most."""
 _SETTLE_MAX = 1000
 """Settlements of one turn, at most: bounds how long a script holds the server."""
+_GOES_ON = (GivenBack, Interrupted)
+_NO_FAILURE = (Succeeded, Cancelled)
 _AUDIT_AFTER = 6.0
 """Seconds between the two looks that prove that a job's reply was lost: longer than any move can wait."""
 
@@ -192,9 +194,9 @@ class Fetcher:
 
     def _settled(self, settling: list[tuple[UnitOfWork, Outcome]], turn: scripts.Turn) -> None:
         processed = failed = 0
+        self.hand.difference_update([unit for unit, _ in settling])
+        self._measures.note(settling)
         for (unit, outcome), was_ours, worn in zip(settling, turn.ours, turn.worn, strict=True):
-            self.hand.discard(unit)
-            self._measures.note(unit, outcome)
             # With the lease held nobody else can have removed it: the settlement whose reply was lost did.
             if not was_ours and not unit.asked_before:
                 self._events.emit("job.fenced", **unit.facts())
@@ -202,16 +204,16 @@ class Fetcher:
                 self._events.emit("job.worn", **unit.facts())
                 processed += 1
                 failed += 1
-            elif not isinstance(outcome, GivenBack | Interrupted):
+            elif not isinstance(outcome, _GOES_ON):
                 processed += 1
-                failed += not isinstance(outcome, Succeeded | Cancelled)
+                failed += not isinstance(outcome, _NO_FAILURE)
         self._counters.add(processed, failed)
         if self._quiet and settling:
             self._on_settled()
 
     def _clear(self, main: Channel, settled: list[tuple[UnitOfWork, Outcome]]) -> None:
         """A suspect that came to an end, whichever, did not kill its process."""
-        ended = [unit for unit, outcome in settled if not isinstance(outcome, GivenBack | Interrupted)]
+        ended = [unit for unit, outcome in settled if not isinstance(outcome, _GOES_ON)]
         cleared = [keys.crashes(unit.jid) for unit in ended]
         if cleared:
             main.call("UNLINK", *cleared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 
 from jobsup.store.durations import Runs
 from jobsup.worker.outcome import Buried, Discarded, GivenBack, Outcome, RetryAt, Succeeded
@@ -14,7 +15,7 @@ _COUNTED = (Succeeded, RetryAt, Buried, Discarded)
 class Measures:
     """The jobs that ended since the last flush, by class, over all capsules.
 
-    1. note               a job was settled
+    1. note               jobs were settled
     2. take, put_back     what is to be flushed; back it goes when it could not be
     3. leaving            the drain begins: from here on the longest counts
 
@@ -29,25 +30,28 @@ class Measures:
         self.longest = (0.0, "")
         self.paused: list[str] = []
 
-    def note(self, unit: UnitOfWork, outcome: Outcome) -> None:
-        """Count *unit*, unless it goes on elsewhere, was cancelled, or is of a class that nobody declared.
+    def note(self, settled: Sequence[tuple[UnitOfWork, Outcome]]) -> None:
+        """Count those that do not go on elsewhere, were not cancelled, and are of a class that somebody declared.
 
         Names come from payloads: whoever can push could make up any number of them.
         """
-        if unit.took > self.longest[0]:
-            self.longest = unit.took, unit.klass
-        if unit.iterable and isinstance(outcome, GivenBack):
-            self.paused.append(unit.jid)
-        if not unit.declared or not isinstance(outcome, _COUNTED):
-            return
         with self._lock:
-            runs = self._classes.get(unit.klass) or self._classes.setdefault(unit.klass, Runs())
-            runs.timeout, runs.pauses = unit.timeout, unit.iterable
-            if isinstance(outcome, Succeeded):
-                runs.succeeded(unit.took)
-            else:
-                runs.ended += 1
-                runs.failed += 1
+            for unit, outcome in settled:
+                if unit.took > self.longest[0]:
+                    self.longest = unit.took, unit.klass
+                if unit.declared and isinstance(outcome, _COUNTED):
+                    self._count(unit, outcome)
+                elif unit.iterable and isinstance(outcome, GivenBack):
+                    self.paused.append(unit.jid)
+
+    def _count(self, unit: UnitOfWork, outcome: Outcome) -> None:
+        runs = self._classes.get(unit.klass) or self._classes.setdefault(unit.klass, Runs())
+        runs.timeout, runs.pauses = unit.timeout, unit.iterable
+        if isinstance(outcome, Succeeded):
+            runs.succeeded(unit.took)
+        else:
+            runs.ended += 1
+            runs.failed += 1
 
     def leaving(self) -> None:
         self.longest = (0.0, "")

@@ -29,7 +29,7 @@ def unit(klass: str = "Video", took: float = 1.0, *, declared: bool = True) -> U
 def test_a_run_that_succeeded_is_measured_and_one_that_failed_is_counted() -> None:
     measures = Measures()
     for outcome in (Succeeded(), RetryAt(1.0, b""), Buried(b""), Discarded()):
-        measures.note(unit(took=2.0), outcome)
+        measures.note([(unit(took=2.0), outcome)])
 
     video = measures.take()["Video"]
 
@@ -40,24 +40,24 @@ def test_a_run_that_succeeded_is_measured_and_one_that_failed_is_counted() -> No
 @pytest.mark.parametrize("outcome", [GivenBack(), Interrupted(), Cancelled()])
 def test_a_run_that_others_ended_says_nothing_about_its_class(outcome: Outcome) -> None:
     measures = Measures()
-    measures.note(unit(), outcome)
+    measures.note([(unit(), outcome)])
 
     assert measures.take() == {}
 
 
 def test_names_that_nobody_declared_are_not_kept() -> None:
     measures = Measures()
-    measures.note(unit("Made::Up", declared=False), Buried(b""))
+    measures.note([(unit("Made::Up", declared=False), Buried(b""))])
 
     assert measures.take() == {}
 
 
 def test_what_could_not_be_flushed_is_flushed_with_what_came_meanwhile() -> None:
     measures = Measures()
-    measures.note(unit(), Succeeded())
+    measures.note([(unit(), Succeeded())])
     batch = measures.take()
-    measures.note(unit(), Succeeded())
-    measures.note(unit("Mail"), Succeeded())
+    measures.note([(unit(), Succeeded())])
+    measures.note([(unit("Mail"), Succeeded())])
     measures.put_back(batch)
 
     assert {klass: runs.ended for klass, runs in measures.take().items()} == {"Video": 2, "Mail": 1}
@@ -83,10 +83,10 @@ def test_what_could_not_be_written_while_redis_was_away_is_written_when_it_is_ba
         on_crash=nothing,
     )
     assert heartbeat.first()
-    measures.note(unit(), Succeeded())
+    measures.note([(unit(), Succeeded())])
     own_server.kill()
     assert not heartbeat.first()
-    measures.note(unit(), Succeeded())
+    measures.note([(unit(), Succeeded())])
     heartbeat._flush_measures()
     own_server.start()
 
