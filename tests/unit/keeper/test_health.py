@@ -11,7 +11,7 @@ RUNNING = Facts(at=100.0, started=True, able=2)
 def told(path: str, facts: Facts, redis: bool = True, now: float = 101.0) -> tuple[int, str]:
     page = health.page(path, facts, redis, now)
     assert page is not None
-    return page.status, page.text
+    return page.status, page.body.decode().removesuffix("\n")
 
 
 @pytest.mark.parametrize(
