@@ -5,29 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import urllib.request
-from typing import TypeAlias
 
 import pytest
 import redis
-from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import Server, eventually, never
 from harness import Jobsup, push
+from scraped import Samples, samples
 
 pytestmark = pytest.mark.system
 
-Samples: TypeAlias = dict[tuple[str, ...], float]
-
 
 def scrape(address: str) -> Samples:
-    """(name, the labels' values in the order of the labels' names) -> value."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as reply:
-        text = reply.read().decode()
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+        return samples(reply.read().decode())
 
 
 def of_redis(found: Samples) -> list[tuple[str, ...]]:

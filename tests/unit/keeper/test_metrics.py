@@ -8,73 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import required
 from jobsup import __version__
-from jobsup.config.model import Capsule, Config, Profile
-from jobsup.durations import Durations, bucket
 from jobsup.keeper.figures import Figures
 from jobsup.keeper.metrics import Exposition, Known, pool_names
-from jobsup.unix.pulse import Facts, Pool
-
-FIGURES = Figures(
-    at=100.0,
-    sizes={"mail": 3, "low": 0},
-    latencies={"mail": 12.5, "low": 0.0},
-    suspects={"mail": 1, "low": 0},
-    retry=4,
-    schedule=5,
-    dead=6,
-    durations={("main", "Receipt"): Durations({bucket(0.0015): 2, bucket(0.5): 3, bucket(99_999.0): 1})},
-)
-MAIN = Pool(
-    wanted=3,
-    ready=2,
-    threads=10,
-    busy=7,
-    in_hand=8,
-    generation=4,
-    workers=5,
-    failed=1,
-    started=20,
-    deaths=2,
-    processed=1_000_000,
-    failures=30,
-)
-
-
-def known(**facts: Any) -> Known:
-    profile = Profile("main", 1, (Capsule("default", 5, (("mail", 0), ("low", 0))),), version="2.1")
-    told = Facts(100.0, started=True)
-    return Known(
-        **{
-            "config": Config((profile,), "redis://:secret@host"),
-            "facts": told,
-            "pools": {"main": MAIN},
-            "figures": FIGURES,
-            "redis": True,
-            "now": 101.0,
-            **facts,
-        }
-    )
-
-
-def page(told: Known) -> str:
-    return Exposition().page(lambda: told, 0.0).body.decode()
-
-
-def samples(told: Known) -> dict[tuple[str, ...], float]:
-    """(name, the labels' values in the order of the labels' names) -> value."""
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(page(told))
-        for sample in family.samples
-    }
+from jobsup.unix.pulse import Facts
+from scraped import MAIN, known, page, samples
 
 
 def test_what_the_parent_knows_of_a_pool_is_told_by_profile() -> None:
-    found = samples(known())
+    found = samples(page(known()))
 
     assert {name: value for (name, *labels), value in found.items() if labels == ["main"]} == {
         "jobsup_workers": 2,
@@ -93,7 +37,7 @@ def test_what_the_parent_knows_of_a_pool_is_told_by_profile() -> None:
 
 
 def test_what_waits_in_redis_is_told_by_queue() -> None:
-    found = samples(known())
+    found = samples(page(known()))
 
     assert {key: value for key, value in found.items() if "size" in key[0] or "latency" in key[0]} == {
         ("jobsup_queue_size", "mail"): 3,
@@ -109,7 +53,7 @@ def test_what_waits_in_redis_is_told_by_queue() -> None:
 
 
 def test_durations_are_a_histogram_whose_buckets_add_up() -> None:
-    found = samples(known())
+    found = samples(page(known()))
 
     def ended_within(limit: str) -> float:
         return found["jobsup_job_duration_seconds_bucket", "Receipt", limit, "main"]
@@ -120,7 +64,7 @@ def test_durations_are_a_histogram_whose_buckets_add_up() -> None:
 
 
 def test_versions_are_labels() -> None:
-    found = samples(known())
+    found = samples(page(known()))
 
     assert found["jobsup_info", __version__] == 1
     assert found["jobsup_profile_info", "main", "2.1"] == 1
@@ -128,7 +72,7 @@ def test_versions_are_labels() -> None:
 
 @pytest.mark.parametrize("away", [{"redis": False}, {"figures": None}, {"redis": False, "figures": None}])
 def test_of_what_redis_does_not_say_now_nothing_is_shown(away: dict[str, Any]) -> None:
-    found = samples(known(**away))
+    found = samples(page(known(**away)))
 
     assert found["jobsup_redis_up",] == away.get("redis", True)
     assert found["jobsup_busy", "main"] == 7
@@ -136,8 +80,8 @@ def test_of_what_redis_does_not_say_now_nothing_is_shown(away: dict[str, Any]) -
 
 
 def test_of_the_pools_of_a_parent_that_stands_still_nothing_is_shown() -> None:
-    assert samples(known(now=130.0))["jobsup_live",] == 1
-    found = samples(known(now=130.1))
+    assert samples(page(known(now=130.0)))["jobsup_live",] == 1
+    found = samples(page(known(now=130.1)))
 
     assert found["jobsup_live",] == 0
     assert not [key for key in found if "main" in key and "jobsup_profile" not in key[0] and "duration" not in key[0]]
@@ -145,13 +89,13 @@ def test_of_the_pools_of_a_parent_that_stands_still_nothing_is_shown() -> None:
 
 
 def test_before_the_parent_has_said_anything_there_is_a_page_all_the_same() -> None:
-    found = samples(known(facts=Facts(), pools={}, figures=None))
+    found = samples(page(known(facts=Facts(), pools={}, figures=None)))
 
     assert (found["jobsup_live",], found["jobsup_stopping",]) == (1, 0)
 
 
 def test_a_stop_is_seen() -> None:
-    assert samples(known(facts=Facts(100.0, stopping=True)))["jobsup_stopping",] == 1
+    assert samples(page(known(facts=Facts(100.0, stopping=True))))["jobsup_stopping",] == 1
 
 
 def test_suspects_run_in_a_pool_of_their_own() -> None:
@@ -163,7 +107,7 @@ def test_no_name_can_break_the_page(name: str) -> None:
     figures = Figures(100.0, {name: 1}, {name: 0.0}, {name: 0}, 0, 0, 0, {})
     pools = {name: MAIN}
 
-    found = samples(known(figures=figures, pools=pools))
+    found = samples(page(known(figures=figures, pools=pools)))
 
     shown = name.encode("utf-8", "backslashreplace").decode()
     assert found["jobsup_queue_size", shown] == 1
