@@ -1,7 +1,8 @@
-"""Everything that ``/metrics`` can show, without a supervisor."""
+"""What ``/metrics`` shows, and everything that it can show without a supervisor."""
 
 from __future__ import annotations
 
+import urllib.request
 from typing import Any, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -66,3 +67,9 @@ def samples(text: str) -> Samples:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
+
+
+def scrape(address: str) -> Samples:
+    """What a supervisor tells now."""
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as reply:
+        return samples(reply.read().decode())

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import urllib.request
 
 import pytest
 import redis
 
 from conftest import Server, eventually, never
 from harness import Jobsup, push
-from scraped import Samples, samples
+from scraped import Samples, scrape
 
 pytestmark = pytest.mark.system
-
-
-def scrape(address: str) -> Samples:
-    with urllib.request.urlopen(f"http://{address}/metrics", timeout=5) as reply:
-        return samples(reply.read().decode())
 
 
 def of_redis(found: Samples) -> list[tuple[str, ...]]:
