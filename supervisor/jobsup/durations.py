@@ -51,6 +51,11 @@ class Durations:
         """Seconds over all runs."""
         return sum(length(number) * count for number, count in self.counts.items())
 
+    def within(self, ms: int) -> int:
+        """Runs of at most *ms* milliseconds, a power of two: there buckets end, so that the number is exact."""
+        last = _PER_OCTAVE * (ms.bit_length() - 1)
+        return sum(count for number, count in self.counts.items() if number <= last)
+
     def quantile(self, share: float) -> float:
         """Seconds within which *share* of the runs ended; 0.0 when nothing was measured."""
         seen = 0

@@ -50,8 +50,9 @@ SENTENCES: dict[str, tuple[Level, str]] = {
     "reload.done": ("info", "Reloaded: generation {generation} has taken over after {seconds:.1f}s"),
     "reload.failed": ("error", "Reload refused, generation {generation} goes on: {reason}"),
     # keeper
-    "health.served": ("info", "Probes are answered on {address}: /startup, /live, /ready"),
+    "health.served": ("info", "Probes are answered on {address}: /startup, /live, /ready; metrics: /metrics"),
     "health.unserved": ("error", "Probes cannot be answered on {address}: {error}"),
+    "metrics.refused": ("warning", "/metrics is without what Redis refuses to tell: {error}"),
     "keeper.gave_back": ("info", "Gave back {jobs} jobs of {identity} in {seconds:.3f}s"),
     "keeper.measured": ("debug", "Read how long the jobs of {classes} classes take"),
     "keeper.swept": ("warning", "{identity} has not been heard of: gave back {jobs} jobs"),

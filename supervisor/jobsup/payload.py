@@ -12,7 +12,7 @@ import re
 import secrets
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -210,6 +210,11 @@ def read_stamp(value: object) -> float:
     if not math.isfinite(seconds):
         return 0.0
     return seconds / 1000 if seconds >= _MILLISECONDS_FROM else seconds
+
+
+def enqueued(job: Mapping[str, Any]) -> float:
+    """Unix seconds at which *job* came into its queue; 0.0 when it does not say."""
+    return read_stamp(job.get("enqueued_at")) or read_stamp(job.get("created_at"))
 
 
 def check_args(args: object, where: str = "args") -> None:

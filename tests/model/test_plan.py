@@ -438,8 +438,7 @@ class Parent(RuleBasedStateMachine):
             self.end_of_all()
         finally:
             self.kernel.remove()
-            self.house.pulse._memory.close()
-            os.close(self.house.pulse.fd)  # one for the life of a process, of which there are many here
+            self.house.pulse.close()  # one for the life of a process, of which there are many here
             # Only where it failed is anything left; it must not take the next example's descriptors.
             for child in self.crew:
                 child.close()

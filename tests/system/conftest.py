@@ -1,6 +1,7 @@
 """Fixtures of the tests that run real processes."""
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +31,14 @@ def app(server: Server, tmp_path: Path) -> Iterator[Jobsup]:
     jobsup = Jobsup(tmp_path, server)
     yield jobsup
     jobsup.tidy()
+
+
+@pytest.fixture
+def address() -> str:
+    """Where probes and scrapes can be answered."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{probe.getsockname()[1]}"
 
 
 @pytest.fixture

@@ -18,13 +18,6 @@ from jobsup.exits import Exit
 pytestmark = pytest.mark.system
 
 
-@pytest.fixture
-def address() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{probe.getsockname()[1]}"
-
-
 def probe(address: str, page: str) -> tuple[int, str]:
     """Status and sentence; 0 while nobody listens."""
     try:

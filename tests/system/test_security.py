@@ -21,6 +21,7 @@ from jobsup.client import Client
 from jobsup.errors import RedisRefused
 from jobsup.exits import Exit
 from jobsup.middleware.chain import Chain
+from scraped import scrape
 
 SECRET = "hunter2-never-shown"
 DOCS = Path(__file__).parents[2] / "docs" / "security.md"
@@ -132,9 +133,11 @@ def url(server: Server, user: str, password: str = SECRET) -> str:
     return f"redis://{user}:{password}@127.0.0.1:{server.port}/0"
 
 
-def test_the_documented_users_can_do_all_that_is_needed_and_nothing_is_denied(guarded: Server, jobsup: Jobsup) -> None:
+def test_the_documented_users_can_do_all_that_is_needed_and_nothing_is_denied(
+    guarded: Server, jobsup: Jobsup, address: str
+) -> None:
     jobsup.profile("main", queues=[f"q{n}" for n in range(26)])
-    jobsup.start("--redis", url(guarded, "jobsup"))
+    jobsup.start("--redis", url(guarded, "jobsup"), "--health", address)
     enqueuer = Client(url(guarded, "enqueuer"), middleware=Chain())
     for name, queue in (("quick", "q0"), ("Boom", "q1"), ("Fatal", "q25"), ("unknown", "q2")):
         enqueuer.push({"class": name, "args": [1] if name == "quick" else [], "queue": queue, "retry": name != "Fatal"})
@@ -147,6 +150,7 @@ def test_the_documented_users_can_do_all_that_is_needed_and_nothing_is_denied(gu
         eventually(lambda: jobsup.started().count("3") == 2)
         assert jobsup.ctl("reload", "--wait").returncode == 0
         assert said("stats", "--redis", url(guarded, "jobsup"), directory=jobsup.directory).returncode == 0
+        eventually(lambda: ("jobsup_queue_size", "q25") in scrape(address))
         jobsup.signal(signal.SIGQUIT)
         jobsup.wait()
 

@@ -50,3 +50,9 @@ def test_of_what_was_never_measured_nothing_is_said() -> None:
 
 def test_a_stop_is_felt_by_a_run_only_while_its_end_is_further_away_than_the_budget() -> None:
     assert measured(100.0, 10.0).beyond(25.0) == pytest.approx(75.0, rel=0.1)
+
+
+@given(st.lists(st.floats(0.0005, 1e5)), st.integers(0, 24))
+def test_how_many_runs_ended_within_a_power_of_two_milliseconds_is_exact(seconds: list[float], power: int) -> None:
+    limit = 2**power / 1000
+    assert measured(*seconds).within(1 << power) == sum(s <= limit for s in seconds)

@@ -59,7 +59,7 @@ class JobRecord:
 
     def latency(self, now: float) -> float:
         """Seconds since the job was enqueued; 0 when it does not say, or says a time to come."""
-        since = self.time("enqueued_at") or self.time("created_at")
+        since = payload.enqueued(self.payload or {})
         return max(0.0, now - since) if since else 0.0
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@
 
 from http import HTTPStatus
 
-from jobsup.keeper.http import Page
+from jobsup.keeper.http import Page, sentence
 from jobsup.unix.pulse import Facts
 
 LIVE_WITHIN = 30.0
@@ -59,4 +59,4 @@ def _ready(facts: Facts, redis: bool) -> tuple[bool, str]:
 
 
 def _page(good: bool, text: str) -> Page:
-    return Page(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, text)
+    return sentence(HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE, text)

@@ -1,7 +1,8 @@
-"""A few small pages over HTTP, in a thread of their own.
+"""A few pages over HTTP, in a thread of their own.
 
-Written for probes, and for whoever else finds the port: a client may be slow, send without an end, or come in crowds,
-and costs a bounded amount of memory and descriptors for a bounded time.  Every answer ends its connection.
+Written for probes and scrapes, and for whoever else finds the port: a client may be slow to ask or to read, send
+without an end, or come in crowds, and costs a bounded amount of memory and descriptors for a bounded time.  Every
+answer ends its connection.
 """
 
 from __future__ import annotations
@@ -20,16 +21,22 @@ from jobsup.clock import monotonic
 
 _MOST_CLIENTS = 64
 _PATIENCE = 5.0
-"""Seconds a client has to say what it wants."""
+"""Seconds a client has to say what it wants and to read the answer."""
 _LONGEST_REQUEST = 8192
 _STARVED_PAUSE = 0.2
 
 
 class Page(NamedTuple):
-    """An answer: its status, and a plain text."""
+    """An answer: its status, its body, and the media type of that."""
 
     status: HTTPStatus
-    text: str
+    body: bytes
+    kind: str = "text/plain; charset=utf-8"
+
+
+def sentence(status: HTTPStatus, text: str) -> Page:
+    """A page of one line."""
+    return Page(status, text.encode() + b"\n")
 
 
 @dataclass(slots=True)
@@ -37,6 +44,8 @@ class _Client:
     sock: socket.socket
     until: float
     request: bytearray = field(default_factory=bytearray)
+    unsent: memoryview | None = None
+    """What is left of the answer; None: it has not asked yet.  A view: clients that read the same page share it."""
 
 
 class Server:
@@ -80,7 +89,10 @@ class Server:
                 if self._woken in ready:
                     break
                 for client in [self._clients[sock] for sock in ready if sock in self._clients]:
-                    self._serve(client)
+                    if client.unsent is None:
+                        self._serve(client)
+                    else:
+                        self._send(client, client.unsent)
                 if self._listener in ready:
                     self._accept()
                 now = monotonic()
@@ -115,35 +127,59 @@ class Server:
         if end:
             self._reply(client, *self._page(head))
         elif len(client.request) > _LONGEST_REQUEST:
-            self._reply(client, Page(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request is too long."))
-        elif chunk:
-            return
-        self._hang_up(client)
+            refusal = sentence(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The request is too long.")
+            self._reply(client, refusal)
+        elif not chunk:
+            self._hang_up(client)
 
     def _page(self, head: bytes) -> tuple[Page, bool]:
-        """The answer to a request, and whether its text is wanted."""
+        """The answer to a request, and whether its body is wanted."""
         words = head.partition(b"\n")[0].decode("latin-1").split(" ")
         if len(words) != 3 or not words[2].startswith("HTTP/1."):
-            return Page(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1 request."), True
+            return sentence(HTTPStatus.BAD_REQUEST, "This is not an HTTP/1 request."), True
         method, path, _ = words
         if method not in ("GET", "HEAD"):
-            return Page(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD are answered."), True
-        page = self._answer(path.partition("?")[0]) or Page(HTTPStatus.NOT_FOUND, "There is no such page.")
+            return sentence(HTTPStatus.METHOD_NOT_ALLOWED, "Only GET and HEAD are answered."), True
+        page = self._answer(path.partition("?")[0]) or sentence(HTTPStatus.NOT_FOUND, "There is no such page.")
         return page, method == "GET"
 
-    def _reply(self, client: _Client, page: Page, with_text: bool = True) -> None:
-        text = page.text.encode() + b"\n"
+    def _reply(self, client: _Client, page: Page, with_body: bool = True) -> None:
         head = (
             f"HTTP/1.1 {page.status.value} {page.status.phrase}\r\n"
-            "Content-Type: text/plain; charset=utf-8\r\n"
-            f"Content-Length: {len(text)}\r\n"
+            f"Content-Type: {page.kind}\r\n"
+            f"Content-Length: {len(page.body)}\r\n"
             "Cache-Control: no-store\r\n"
             "Connection: close\r\n\r\n"
-        )
-        # Far smaller than the buffer of a socket that nothing was sent on.
-        with contextlib.suppress(OSError):
-            client.sock.send(head.encode() + (text if with_text else b""))
+        ).encode()
+        body = page.body if with_body else b""
+        try:
+            sent = client.sock.sendmsg([head, body])
+        except OSError:
+            self._hang_up(client)
+            return
+        # The head is far smaller than the buffer of a socket that nothing was sent on, so all of it has gone.
+        client.unsent = memoryview(body)[sent - len(head) :]
+        if client.unsent:
+            self._selector.modify(client.sock, selectors.EVENT_WRITE)
+        else:
+            self._finish(client)
+
+    def _send(self, client: _Client, unsent: memoryview) -> None:
+        """As much as it takes now; it is not given more time for taking some."""
+        try:
+            client.unsent = unsent[client.sock.send(unsent) :]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._hang_up(client)
+            return
+        if not client.unsent:
+            self._finish(client)
+
+    def _finish(self, client: _Client) -> None:
+        with contextlib.suppress(OSError):  # it has gone with the answer
             client.sock.shutdown(socket.SHUT_WR)
+        self._hang_up(client)
 
     def _hang_up(self, client: _Client) -> None:
         del self._clients[client.sock]

@@ -6,6 +6,8 @@ import heapq
 import random
 import select
 import signal
+from functools import partial
+from typing import TYPE_CHECKING
 
 from jobsup.clock import monotonic, wall
 from jobsup.config.address import parse
@@ -14,6 +16,7 @@ from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.keeper import health, http
+from jobsup.keeper.figures import Gatherer
 from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
@@ -24,6 +27,9 @@ from jobsup.unix import proctitle
 from jobsup.unix.link import Link, Message
 from jobsup.unix.pulse import Pulse
 from jobsup.unix.wakeup import Wakeup
+
+if TYPE_CHECKING:
+    from jobsup.keeper.metrics import Exposition, Known
 
 _SWEEP_EVERY = 2.0
 """Seconds between looks for leases that have run out."""
@@ -102,9 +108,10 @@ class Keeper:
     2. sweep     leases that have run out
     3. schedule  jobs whose time has come
     4. measure   how long jobs take, for the parent
+    5. gather    what waits, for the metrics
 
-    Redis being away delays all of it and loses none: what was not done is done when it is back.  Probes do not wait
-    for Redis: they are answered in a thread of their own.
+    Redis being away delays all of it and loses none: what was not done is done when it is back.  Probes and scrapes do
+    not wait for Redis: they are answered in a thread of their own, from what is known.
     """
 
     def __init__(
@@ -116,6 +123,8 @@ class Keeper:
         self._server: http.Server | None = None
         self._served = ""
         self._events = events
+        self._gatherer = Gatherer(events)
+        self._suspects: dict[str, int] = {}
         self._configure(config)
         self._ended = ended
         self._vouched: list[str] = []
@@ -129,7 +138,7 @@ class Keeper:
         self._stopping = False
 
     def serve(self) -> None:
-        """Answer probes where the configuration says, and nowhere else.
+        """Answer probes and scrapes where the configuration says, and nowhere else.
 
         Raises:
             OSError: the address cannot be had.
@@ -141,16 +150,38 @@ class Keeper:
             self._server.close()
         self._server, self._served = None, ""
         if address:
-            self._server, self._served = http.Server(parse(address), self._probed), address
+            # Not before: prometheus-client takes a tenth of a second, which would delay every start.
+            from jobsup.keeper.metrics import Exposition
+
+            page = partial(self._page, Exposition())
+            self._server, self._served = http.Server(parse(address), page), address
             self._server.start()
             self._events.emit("health.served", address=address)
 
-    def _probed(self, path: str) -> http.Page | None:
-        return health.page(path, self._pulse.read(), redis=self._away_since is None, now=monotonic())
+    def _page(self, exposition: Exposition, path: str) -> http.Page | None:
+        """Called in the server's thread: it reads what others replace as a whole, and waits for nobody."""
+        now = monotonic()
+        if path == "/metrics":
+            return exposition.page(lambda: self._known(now), now)
+        return health.page(path, self._pulse.read(), redis=self._away_since is None, now=now)
+
+    def _known(self, now: float) -> Known:
+        from jobsup.keeper.metrics import Known, pool_names
+
+        config = self._config
+        return Known(
+            config,
+            facts=self._pulse.read(),
+            pools=self._pulse.pools(*pool_names(config)),
+            figures=self._gatherer.fresh(now),
+            redis=self._away_since is None,
+            now=now,
+        )
 
     def _configure(self, config: Config) -> None:
         self._config = config
         self._client = connect(config.redis_url)
+        self._gatherer.configure(self._client, config)
         self._recovery = Recovery(self._client, self._events, config.profiles)
         self._scheduler = Scheduler(self._client, config.profiles[0].wire, limits_of(config.profiles))
         self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
@@ -216,9 +247,9 @@ class Keeper:
         if now >= self._sweep_at:
             self._recovery.sweep()
             # Nobody may be at work on them: who was to be may have died since.
-            suspects = self._recovery.suspects()
-            if suspects:
-                self._link.send("suspects", queues=suspects)
+            self._suspects = self._recovery.suspects()
+            if self._suspects:
+                self._link.send("suspects", queues=self._suspects)
             self._sweep_at = now + _SWEEP_EVERY * random.uniform(0.9, 1.1)
         if now >= self._schedule_at:
             more = self._scheduler.enqueue_due(wall())
@@ -226,6 +257,7 @@ class Keeper:
         if self._ready and now >= self._measure_at:
             self._tell_durations()
             self._measure_at = now + _MEASURE_EVERY
+        self._gatherer.gather(self._suspects)
 
     def _tell_durations(self) -> None:
         """So that the parent, which never asks Redis, can tell what a drain will come to."""
@@ -254,6 +286,7 @@ class Keeper:
         self._stopping = self._stopping or self._link.closed
 
     def _lost(self, error: Exception) -> None:
+        self._gatherer.forget()
         if self._away_since is None:
             self._away_since = monotonic()
             self._events.emit("redis.lost", error=str(error))

@@ -101,7 +101,7 @@ class Pools:
         if self.on_trial:
             return False
         staying = [child for child in self._crew if child.stage < Stage.DRAINING]
-        for name, (size, generation) in self._wanted().items():
+        for name, (size, generation) in self.wanted().items():
             if _isolates(name, generation):
                 continue  # they come and go
             mine = [child for child in staying if child.profile.name == name]
@@ -113,7 +113,7 @@ class Pools:
 
     def view(self, mode: plan.Mode) -> plan.State:
         records = []
-        for name, (size, generation) in self._wanted().items():
+        for name, (size, generation) in self.wanted().items():
             record = self._crew.pool(name)
             loaded = name in generation.profiles and generation.template(name).ready
             profile = generation.profiles.get(name)
@@ -134,11 +134,11 @@ class Pools:
                 "crashes": self._crew.pool(name).crashes.recent(now),
                 "children": [child.status(now) for child in self._crew if child.profile.name == name],
             }
-            for name, (size, generation) in self._wanted().items()
+            for name, (size, generation) in self.wanted().items()
             if size or not _isolates(name, generation)
         ]
 
-    def _wanted(self) -> dict[str, tuple[int, Generation]]:
+    def wanted(self) -> dict[str, tuple[int, Generation]]:
         """The pools, with as many workers as are wanted now: for suspects, and as far as there is memory."""
         held = self._crew.held
         return {

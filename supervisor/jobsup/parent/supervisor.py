@@ -32,12 +32,12 @@ from jobsup.parent.plan import Mode
 from jobsup.parent.pools import Pools
 from jobsup.parent.reload import Reloader
 from jobsup.parent.stop import Stop
+from jobsup.parent.vitals import Vitals
 from jobsup.typedefs import JSON
 from jobsup.unix import pidfd, process, proctitle
 from jobsup.unix.ctlsock import SocketInUse
 from jobsup.unix.link import Message
 from jobsup.unix.pidfd import Ended
-from jobsup.unix.pulse import Facts
 from jobsup.unix.wakeup import Wakeup
 
 _PYTHON = (sys.executable, "-P", "-m")
@@ -95,7 +95,9 @@ class Supervisor:
             context, config, on_fatal=self._fatal, on_suspects=self._isolate, on_end=self._helper_ended
         )
         self._drains = Drains(events)
-        self._crew = Crew(context, on_end=(self._house.ended, self._drains.ended), on_crash=self._worker_crashed)
+        self._vitals = Vitals(self._house.pulse)
+        on_end = (self._house.ended, self._drains.ended, self._vitals.ended)
+        self._crew = Crew(context, on_end=on_end, on_crash=self._worker_crashed)
 
         self._hung = hang.Watch(self._crew, events, vouch=self._house.vouch)
 
@@ -295,14 +297,10 @@ class Supervisor:
         if self._strangers and not self._crew.spawning:
             # Not while a worker is being made: it may have died unnamed, and its status must not be taken.
             self._strangers = not pidfd.reap_strangers(self._our_pids())
-        self._beat(now)
+        stopping = self._mode is Mode.STOPPING
+        self._vitals.beat(now, self._crew, self._pools, started=self._announced, stopping=stopping)
         self._show()
         self._notices.tick(now, self._mode, self._stop.give_up_at)  # last: all of this has been done
-
-    def _beat(self, now: float) -> None:
-        stopping = self._mode is Mode.STOPPING
-        failed = len(self._crew.failed_pools())
-        self._house.pulse.beat(Facts(now, self._announced, stopping, self._crew.able, failed))
 
     def _tick_helpers(self, now: float) -> None:
         self._guard.tick(now)

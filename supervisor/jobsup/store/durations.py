@@ -125,18 +125,18 @@ def _for_sidekiq(pipe: Any, klass: str, runs: Runs, utc: time.struct_time) -> No
         pipe.expire(gram, keys.MINUTE_TTL)
 
 
-def read(client: Client, now: float) -> Measured:
-    """All that was measured in the last ``DAYS`` days; one round trip.
+def read(client: Client, now: float, days: int = DAYS) -> Measured:
+    """All that was measured in the last *days* days, today included; one round trip.
 
     Raises:
         RedisUnavailable, RedisRefused: as ``errors_translated``.
     """
     pipe = client.pipeline(transaction=False)
-    for ago in range(DAYS):
+    for ago in range(days):
         pipe.hgetall(keys.runs(time.strftime("%Y%m%d", time.gmtime(now - 86_400 * ago))))
-    days = [{text(name): value for name, value in (reply or {}).items()} for reply in replies(pipe)]
-    begun = [since for day in days if (since := _seconds(day.pop("since", None))) is not None]
-    return Measured(min(begun, default=None), _classes(days))
+    found = [{text(name): value for name, value in (reply or {}).items()} for reply in replies(pipe)]
+    begun = [since for day in found if (since := _seconds(day.pop("since", None))) is not None]
+    return Measured(min(begun, default=None), _classes(found))
 
 
 def _classes(days: list[dict[str, bytes]]) -> dict[tuple[str, str], Durations]:

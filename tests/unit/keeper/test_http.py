@@ -12,11 +12,17 @@ import pytest
 
 from conftest import eventually
 from jobsup.keeper import http as served
-from jobsup.keeper.http import Page, Server
+from jobsup.keeper.http import Page, Server, sentence
+from jobsup.unix.process import resident_bytes
+
+LONG = b"0123456789abcdef" * 500_000
+"""More than the kernel holds for one connection."""
 
 
 def answer(path: str) -> Page | None:
-    return Page(HTTPStatus.OK, "Here I am.") if path == "/here" else None
+    if path == "/long":
+        return Page(HTTPStatus.OK, LONG, "text/long")
+    return sentence(HTTPStatus.OK, "Here I am.") if path == "/here" else None
 
 
 @pytest.fixture
@@ -97,6 +103,52 @@ def test_clients_that_drip_their_request_are_not_given_more_time(port: int, monk
         while time.monotonic() < begun + 10:
             sock.send(b"x")
             time.sleep(0.02)
+
+
+def test_a_long_page_arrives_whole_with_its_kind_while_others_are_served(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", "/long")
+    assert ask(port, "/here")[0] == 200
+    reply = connection.getresponse()
+    assert reply.getheader("Content-Type") == "text/long"
+    assert reply.getheader("Content-Length") == str(len(LONG))
+    assert reply.read() == LONG
+    connection.close()
+
+
+def test_who_does_not_read_a_long_page_is_hung_up_on(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(served, "_PATIENCE", 0.3)
+    before = len(os.listdir("/proc/self/fd"))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(b"GET /long HTTP/1.1\r\n\r\n")
+        eventually(lambda: len(os.listdir("/proc/self/fd")) == before + 2)
+        eventually(lambda: len(os.listdir("/proc/self/fd")) == before + 1)
+        got = b""
+        while chunk := sock.recv(65536):
+            got += chunk
+        assert len(got) < len(LONG)
+
+
+def test_who_leaves_in_the_middle_of_a_long_page_costs_nothing_more(port: int) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as sock:
+        sock.sendall(b"GET /long HTTP/1.1\r\n\r\n")
+        assert sock.recv(15) == b"HTTP/1.1 200 OK"
+    eventually(lambda: len(os.listdir("/proc/self/fd")) == before, within=3)
+    assert ask(port, "/here")[0] == 200
+
+
+def test_a_crowd_that_asks_for_a_long_page_and_does_not_read_it_shares_one_copy(port: int) -> None:
+    before = resident_bytes(os.getpid())
+    crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(60)]
+    try:
+        for sock in crowd:
+            sock.sendall(b"GET /long HTTP/1.1\r\n\r\n")
+        assert ask(port, "/here")[0] == 200
+        assert resident_bytes(os.getpid()) - before < 10 * len(LONG)
+    finally:
+        for sock in crowd:
+            sock.close()
 
 
 def test_a_crowd_holds_few_descriptors_and_keeps_nobody_out(port: int) -> None:

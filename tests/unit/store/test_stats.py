@@ -7,7 +7,7 @@ from conftest import Server
 from jobsup.errors import RedisRefused, RedisUnavailable
 from jobsup.store import keys, stats
 from jobsup.store.connection import connect
-from jobsup.store.stats import QueueReply, StatsReply
+from jobsup.store.stats import QueueReply, StatsReply, WaitingReply
 
 
 def a_process(r: redis.Redis, identity: str, busy: int) -> None:
@@ -110,3 +110,19 @@ def test_a_user_that_may_not_read_is_reported_as_refused(r: redis.Redis, server:
             stats.read(client)
     finally:
         r.acl_deluser("blind")
+
+
+def test_what_waits_is_read_in_one_round_trip_and_only_of_the_queues_that_are_named(r: redis.Redis) -> None:
+    r.zadd(keys.SCHEDULE, {"a": 1})
+    r.zadd(keys.RETRY, {"a": 1, "b": 2})
+    r.zadd(keys.DEAD, {"a": 1, "b": 2, "c": 3})
+    r.lpush("queue:mail", "first", "second")
+    r.lpush("queue:other", "x")
+    r.set("queue:foreign", "no list")
+    packets = r.info("stats")["total_commands_processed"]
+
+    found = stats.waiting(r, ["mail", "empty", "foreign"])
+
+    assert r.info("stats")["total_commands_processed"] - packets == 3 + 2 * 3 + 1
+    queues = (QueueReply("mail", 2, b"first"), QueueReply("empty", 0, None), QueueReply("foreign", 0, None))
+    assert found == WaitingReply(1, 2, 3, queues)
