@@ -1,0 +1,1 @@
+"""What jobsup is compared with, and how: ``python -m benchmarks``."""
