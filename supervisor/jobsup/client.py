@@ -220,10 +220,7 @@ class Client:
 
     def _write(self, batch: Batch) -> None:
         try:
-            if batch.now:
-                queues.push(self._redis, batch.now)
-            if batch.later:
-                queues.schedule(self._redis, batch.later)
+            queues.push(self._redis, batch.now, batch.later)
         except RedisUnavailable as error:
             raise RedisUnavailable(redis_url.unanswered(self._url, error)) from error
 

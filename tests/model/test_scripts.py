@@ -97,7 +97,7 @@ class Store(RuleBasedStateMachine):
     def schedules(self, delay: int, again: bool) -> None:
         jobs = [(self.now + delay, self.payload())]
         for _ in range(1 + again):
-            queues.schedule(self.client, jobs)
+            queues.push(self.client, {}, jobs)
             self.model.schedule(jobs)
 
     # workers

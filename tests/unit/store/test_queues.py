@@ -18,7 +18,7 @@ def test_the_first_pushed_is_the_first_at_the_fetching_end(server: Server, r: re
 
 
 def test_a_score_is_the_float_that_was_given(server: Server, r: redis.Redis) -> None:
-    queues.schedule(connect(server.url), [(1795470183.1703303, b"a"), (1795470183.1703303, b"b")])
+    queues.push(connect(server.url), {}, [(1795470183.1703303, b"a"), (1795470183.1703303, b"b")])
 
     assert r.zrange("schedule", 0, -1, withscores=True) == [
         (b"a", 1795470183.1703303),
