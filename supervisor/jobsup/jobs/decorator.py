@@ -49,7 +49,7 @@ def job(function: Callable[P, R] | None = None, /, *, name: str | None = None, *
 
     Raises:
         UnknownOption: there is no such option.
-        ArgumentError: an option has a value it cannot have, the name is taken, or the function is async.
+        ArgumentError: an option has a value it cannot have, the name is taken, or the function is a generator.
     """
     if function is not None:
         if isinstance(function, type) or not hasattr(function, "__qualname__"):

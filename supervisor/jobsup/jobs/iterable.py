@@ -91,7 +91,9 @@ class IterableJob(Job, abstract=True):
         build = cls._method("build_enumerator", origin)
         each = cls._method("each_iteration", origin)
         if inspect.iscoroutinefunction(build) or inspect.isasyncgenfunction(build):
-            raise ArgumentError(f"{origin}.build_enumerator is async, which is not supported yet; write a plain def")
+            raise ArgumentError(
+                f"{origin}.build_enumerator is async, but items are done in a thread; write a plain def"
+            )
         definition = declare(name, cls.job_options, each, cls._run, origin, cls._resume)
         return Enqueuer(definition, _without_cursor(without_self(build), origin))
 
