@@ -81,7 +81,12 @@ class Running(NamedTuple):
 
     def named(self, jid: str) -> bool:
         """Whether this is the job *jid*, as far as the entry's field holds it."""
-        return self.jid == jid.encode("utf-8", "replace")[:_JID].decode("utf-8", "replace")
+        return self.jid == as_held(jid)
+
+
+def as_held(jid: str) -> str:
+    """What the running table holds of *jid*: all of it, if it is one of ours."""
+    return jid.encode("utf-8", "replace")[:_JID].decode("utf-8", "replace")
 
 
 class Entry:
