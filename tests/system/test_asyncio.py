@@ -57,6 +57,11 @@ async def deaf(n):
             note("ignored", n)
 
 @job
+async def blocks(n):
+    note("start", n)
+    time.sleep(3)
+
+@job
 async def innocent(n):
     note("start", n)
     await asyncio.sleep(1.0)
@@ -161,6 +166,38 @@ def test_an_async_job_that_does_not_heed_its_cancellation_ends_with_its_process(
     assert words(aio, "ignored") == ["1"]
     assert not r.exists("queue:default", "retry", "dead")
     assert "crashed" not in aio.log()
+
+
+def test_the_stack_of_one_async_job_among_many_is_shown_and_the_dump_has_all_of_them(
+    aio: Jobsup, r: redis.Redis
+) -> None:
+    aio.profile("main", concurrency=5)
+    aio.start()
+    for n in range(3):
+        push(r, "wait", n, jid=f"waits{n}")
+    eventually(lambda: len(aio.started()) == 3)
+
+    said = aio.ctl("why", "waits1").stdout
+    assert "It awaits something that has not come yet; its event loop is free." in said
+    awaited, loop = said.split("The thread of its event loop:")
+    assert "app_jobs.py" in awaited
+    assert "in wait" in awaited
+    assert "app_jobs.py" not in loop
+    assert aio.ctl("dump").returncode == 0
+    eventually(lambda: all(f"job waits{n}:" in aio.log() for n in range(3)))
+
+
+def test_a_blocking_call_in_an_async_job_is_named_as_what_holds_up_its_neighbours(aio: Jobsup, r: redis.Redis) -> None:
+    aio.start()
+    push(r, "wait", 1, jid="waits")
+    eventually(lambda: aio.started() == ["1"])
+    push(r, "blocks", 2)
+    eventually(lambda: len(aio.started()) == 2)
+
+    awaited, loop = aio.ctl("why", "waits").stdout.split("The thread of its event loop:")
+    assert "Its event loop is busy or held up" in awaited
+    assert "in wait" in awaited
+    assert "in blocks" in loop
 
 
 def test_all_that_ran_in_a_killed_worker_runs_again(aio: Jobsup, r: redis.Redis) -> None:

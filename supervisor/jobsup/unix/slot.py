@@ -35,6 +35,8 @@ _CANCELLED, _PAUSES, _AWAITS = 1, 2, 4
 
 _STACKS = 16_384
 """Bytes of stacks that are read, at most."""
+AWAITED = "Async job (most recent call first):\n"
+"""Stands above the stack of an async job."""
 
 BOOTING, READY, QUIET, DRAINING = range(4)
 
@@ -199,6 +201,10 @@ class Slot:
         """What was written to the descriptor: stacks, when the process died of a fault or was asked for them."""
         end = _HEADER + _ENTRY * self.read().threads
         return os.pread(self.fd, _STACKS, end).decode("utf-8", "replace")
+
+    def add_stack(self, lines: str) -> None:
+        """Add that of an async job, which no thread has."""
+        os.write(self.fd, f"{AWAITED}{lines}".encode("utf-8", "replace"))
 
     def clear_stacks(self) -> None:
         """Drop what was written, and have the next writing begin in its place."""

@@ -263,6 +263,8 @@ class Launcher:
                 self.dump()
             case "cancel":
                 self.cancel(message["jid"])
+            case "why":
+                stacks.write_awaited(self._slot, self._running(), message["jid"])
 
     def _obey(self, asked: str) -> None:
         word, _, rest = asked.partition(" ")
