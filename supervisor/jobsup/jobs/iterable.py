@@ -80,6 +80,11 @@ class IterableJob(Job, abstract=True):
         """End the job *jid* before its next item, wherever it is; see ``Client.cancel``."""
         return client.default().cancel(jid)
 
+    @classmethod
+    async def acancel(cls, jid: str) -> float:
+        """``cancel``, awaited."""
+        return await client.default().acancel(jid)
+
     # -- how it is run
 
     @classmethod
