@@ -1,13 +1,15 @@
 """Pushing jobs.  A web process needs this module and no more of a worker."""
 
+import asyncio
 import contextlib
 import math
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from jobsup import payload as wire_format
 from jobsup.config import redis_url
@@ -23,7 +25,13 @@ RELATIVE_BELOW = 1_000_000_000
 
 BATCH = 1_000
 """Jobs that ``push_bulk`` sends at once."""
+_SENDERS = 8
+"""Threads that speak to Redis for those who await it, at most."""
+_BREATH = 100
+"""Jobs that ``apush_bulk`` prepares, in a millisecond or two, before it lets the event loop do other things."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
 Defer: TypeAlias = Callable[[Callable[[], None]], None]
 """Takes what sends a push, and calls it when its time has come, or never."""
@@ -52,6 +60,10 @@ class Client:
     3. push_bulk  many jobs of one class
     4. flush      try again to send what ``reliable_push`` keeps
     5. cancel     end an iterable job
+
+    ``apush``, ``apush_bulk``, ``aflush`` and ``acancel`` are the same for code in an event loop, whichever it is.
+    The item is checked and goes through the client middleware, plain functions all the same, at once; only Redis is
+    awaited.  If the task that awaits it is cancelled meanwhile, the job may be pushed or not.
 
     It connects with the first push.  A push whose connection is lost is sent once more, so a job may be there
     twice, under the same jid: at least once, as everything here.
@@ -82,6 +94,8 @@ class Client:
         self.wire = _wire(wire)
         self.middleware = chain.client if middleware is None else middleware
         self._backlog = Backlog(self._write) if reliable_push else None
+        self._senders: ThreadPoolExecutor | None = None
+        self._senders_of = 0
 
     @property
     def waiting(self) -> int:
@@ -118,26 +132,35 @@ class Client:
         Every job has its own jid and its own run through the middleware.  ``at`` may be a list, one for each.
         Nothing is pushed before all are found right.  Returns and raises as ``push``, a jid or None for each.
         """
-        if type(batch_size) is not int or batch_size < 1:
-            raise ArgumentError(f"batch_size must be a number of jobs above 0, not {batch_size!r}")
-        arg_lists, at = item.get("args"), item.get("at")
-        if not isinstance(arg_lists, list) or not all(isinstance(args, list) for args in arg_lists):
-            raise ArgumentError("args must be a list with one list of arguments for each job")
-        if isinstance(at, list) and len(at) != len(arg_lists):
-            raise ArgumentError(f"at has {len(at)} times for {len(arg_lists)} jobs")
-        if "jid" in item and len(arg_lists) > 1:
-            raise ArgumentError("a jid can be given for one job only")
-        if self.middleware or isinstance(at, list):
-            prepared = []
-            for index, args in enumerate(arg_lists):
-                one = item | {"args": args, "at": at[index] if isinstance(at, list) else at}
-                prepared.append(self.prepare(one, where=f"args[{index}]"))
-        else:
-            prepared = self._prepare_alike(item, arg_lists)
+        prepared = list(self._each_prepared(item, batch_size))
         jids: list[str | None] = []
         for start in range(0, len(prepared), batch_size):
             jids += self._send(prepared[start : start + batch_size])
         return jids
+
+    async def apush(self, item: dict[str, Any]) -> str | None:
+        """``push``, awaited."""
+        return (await self._asend([self.prepare(item)]))[0]
+
+    async def apush_bulk(self, item: dict[str, Any], *, batch_size: int = BATCH) -> list[str | None]:
+        """``push_bulk``, awaited."""
+        prepared: list[dict[str, Any] | None] = []
+        for payload in self._each_prepared(item, batch_size):
+            prepared.append(payload)
+            if len(prepared) % _BREATH == 0:
+                await asyncio.sleep(0)
+        jids: list[str | None] = []
+        for start in range(0, len(prepared), batch_size):
+            jids += await self._asend(prepared[start : start + batch_size])
+        return jids
+
+    async def aflush(self) -> None:
+        """``flush``, awaited."""
+        await self._aside(self.flush)
+
+    async def acancel(self, jid: str) -> float:
+        """``cancel``, awaited."""
+        return await self._aside(self.cancel, jid)
 
     def cancel(self, jid: str) -> float:
         """End the iterable job *jid* before its next item, whether it runs, waits, is scheduled or to be retried.
@@ -177,19 +200,44 @@ class Client:
             wire_format.check_args(value, where if key == "args" else key)
         return payload
 
-    def _prepare_alike(self, item: dict[str, Any], arg_lists: Sequence[list[Any]]) -> list[dict[str, Any] | None]:
-        """As ``prepare`` for each of *arg_lists*: no middleware sees them, so what they share is looked at once."""
-        shared = self.prepare(item | {"args": []})
-        prepared: list[dict[str, Any] | None] = []
-        if shared is None or not arg_lists:
-            return prepared
-        jids = [shared["jid"]] if "jid" in item else wire_format.new_jids(len(arg_lists))
-        for index, (args, jid) in enumerate(zip(arg_lists, jids, strict=True)):
+    def _each_prepared(self, item: dict[str, Any], batch_size: int) -> Iterator[dict[str, Any] | None]:
+        """``prepare`` for each job of a bulk."""
+        arg_lists, at = _bulk(item, batch_size)
+        if self.middleware or isinstance(at, list):
+            for index, args in enumerate(arg_lists):
+                one = item | {"args": args, "at": at[index] if isinstance(at, list) else at}
+                yield self.prepare(one, where=f"args[{index}]")
+            return
+        # No middleware sees the single jobs, so what they share is looked at once.
+        shared = self.prepare(item | {"args": []}) or {}
+        jids = [item["jid"]] if "jid" in item else wire_format.new_jids(len(arg_lists))
+        for index, (args, jid) in enumerate(zip(arg_lists, jids, strict=False)):
             wire_format.check_args(args, f"args[{index}]")
-            prepared.append(shared | {"args": args, "jid": jid})
-        return prepared
+            yield shared | {"args": args, "jid": jid}
 
     def _send(self, payloads: Sequence[dict[str, Any] | None]) -> list[str | None]:
+        batch = self._batch(payloads)
+        if not _deferred(self._deliver, batch):
+            self._deliver(batch)
+        return _jids(payloads)
+
+    async def _asend(self, payloads: Sequence[dict[str, Any] | None]) -> list[str | None]:
+        batch = self._batch(payloads)
+        if not _deferred(self._deliver, batch):
+            await self._aside(self._deliver, batch)
+        return _jids(payloads)
+
+    async def _aside(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call it in a thread, where it may wait: one connection, one second try and one backlog for all callers.
+
+        Not in a thread of the loop's: a Redis that is away would hold up who resolves names in them.
+        """
+        if self._senders is None or self._senders_of != os.getpid():
+            # Without a lock, as in ``default``; and a forked process has none of its parent's threads.
+            self._senders, self._senders_of = ThreadPoolExecutor(_SENDERS, "jobsup-client"), os.getpid()
+        return await asyncio.get_running_loop().run_in_executor(self._senders, partial(function, *args, **kwargs))
+
+    def _batch(self, payloads: Sequence[dict[str, Any] | None]) -> Batch:
         now: dict[str, list[bytes]] = {}
         later: list[tuple[float, bytes]] = []
         enqueued_at = wire_format.stamp(time.time(), self.wire)
@@ -202,13 +250,7 @@ class Client:
                 now.setdefault(payload["queue"], []).append(wire_format.dumps(payload))
             else:
                 later.append((at, wire_format.dumps(payload)))
-        batch = Batch(now, later)
-        defer = _deferring.get()
-        if defer is None:
-            self._deliver(batch)
-        else:
-            defer(partial(self._deliver, batch))
-        return [None if payload is None else payload["jid"] for payload in payloads]
+        return Batch(now, later)
 
     def _deliver(self, batch: Batch) -> None:
         if not batch:
@@ -223,6 +265,32 @@ class Client:
             queues.push(self._redis, batch.now, batch.later)
         except RedisUnavailable as error:
             raise RedisUnavailable(redis_url.unanswered(self._url, error)) from error
+
+
+def _bulk(item: dict[str, Any], batch_size: int) -> tuple[list[list[Any]], Any]:
+    """The lists of arguments, and the time of all or a list of one for each."""
+    if type(batch_size) is not int or batch_size < 1:
+        raise ArgumentError(f"batch_size must be a number of jobs above 0, not {batch_size!r}")
+    arg_lists, at = item.get("args"), item.get("at")
+    if not isinstance(arg_lists, list) or not all(isinstance(args, list) for args in arg_lists):
+        raise ArgumentError("args must be a list with one list of arguments for each job")
+    if isinstance(at, list) and len(at) != len(arg_lists):
+        raise ArgumentError(f"at has {len(at)} times for {len(arg_lists)} jobs")
+    if "jid" in item and len(arg_lists) > 1:
+        raise ArgumentError("a jid can be given for one job only")
+    return arg_lists, at
+
+
+def _deferred(deliver: Callable[[Batch], None], batch: Batch) -> bool:
+    """Whether it is not to be sent now: whoever defers pushes has it."""
+    defer = _deferring.get()
+    if defer is not None:
+        defer(partial(deliver, batch))
+    return defer is not None
+
+
+def _jids(payloads: Sequence[dict[str, Any] | None]) -> list[str | None]:
+    return [None if payload is None else payload["jid"] for payload in payloads]
 
 
 def _wire(given: int | None) -> int:

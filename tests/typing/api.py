@@ -56,3 +56,38 @@ assert_type(Import.perform_async("users.csv"), str | None)
 assert_type(Import.cancel("jid"), float)
 
 assert_type(Client().push({"class": "X", "args": []}), str | None)
+
+
+class Greeting(Job):
+    async def perform(self, name: str) -> str:
+        return name
+
+
+@job
+async def visit(url: str, times: int = 1) -> int:
+    return times
+
+
+@job(queue="heavy")
+async def sweep() -> None: ...
+
+
+async def main() -> None:
+    assert_type(await Greeting().perform("x"), str)
+    assert_type(await Greeting.aperform_async("x"), str | None)
+    assert_type(await Greeting.aperform_bulk([["x"]]), list[str | None])
+    assert_type(visit.perform_async("x"), str | None)
+    assert_type(visit.perform_inline("x"), int | None)
+    assert_type(await visit("x"), int)
+    assert_type(await visit.aperform_async("x", times=2), str | None)
+    assert_type(await visit.aperform_in(5, "x"), str | None)
+    assert_type(await visit.aperform_inline("x"), int | None)
+    assert_type(await visit.set(queue="low").aperform_async("x"), str | None)
+    assert_type(await sweep(), None)
+    assert_type(await sweep.aperform_async(), str | None)
+    assert_type(await resize.aperform_inline(1), float | None)
+    await visit.aperform_async(1)  # type: ignore[arg-type]
+    await sweep.aperform_async(1)  # type: ignore[call-arg]
+    assert_type(await Client().apush({"class": "X", "args": []}), str | None)
+    assert_type(await Client().apush_bulk({"class": "X", "args": []}), list[str | None])
+    assert_type(await Import.acancel("jid"), float)

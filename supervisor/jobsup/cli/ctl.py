@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from jobsup.cli import ping
-from jobsup.cli.why import stack_of, verdict
+from jobsup.cli.why import awaited_in, stack_of, verdict
 from jobsup.clock import Deadline
 from jobsup.errors import JobsupError
 from jobsup.log import printable
@@ -182,9 +182,12 @@ def why(remote: Remote, jid: str, as_json: bool) -> None:
     time.sleep(_LOOK)
     after = process.activity(*thread)
     found = remote.ask("why", jid=jid)
-    stack = stack_of(found.pop("stacks"), found["thread"])
+    stacks = found.pop("stacks")
+    stack = stack_of(stacks, found["thread"])
     burnt = (after.cpu - before.cpu) / _LOOK if before and after else 0.0
     sentence = verdict(found, after, burnt, process.waits_in(*thread), stack)
+    if found["async"]:
+        stack = f"{awaited_in(stacks)}\n\nThe thread of its event loop:\n{stack}"
     del found["ok"]
     if as_json:
         state = after.state if after else None

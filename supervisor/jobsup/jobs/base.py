@@ -29,6 +29,8 @@ class Job:
     subclass inherits the options; ``abstract=True`` makes a base that is no job itself.  The options are those
     of ``JobOptions``; ``retry_in`` may also be a static method ``(count, error, payload)``.
 
+    An ``async def perform`` runs in the worker's event loop.  Class methods that begin with an *a* are to be awaited.
+
     Attributes:
         jid: of the run, as enqueued.
         payload: everything that was enqueued.
@@ -113,6 +115,38 @@ class Job:
     def perform_inline(cls, *args: Any) -> Any:
         """Run it here and now as a worker would; see ``Enqueuer.perform_inline``."""
         return cls._enqueue().perform_inline(*args)
+
+    @classmethod
+    async def aperform_async(cls, *args: Any) -> str | None:
+        """``perform_async``, awaited; see ``Enqueuer.aperform_async``."""
+        return await cls._enqueue().aperform_async(*args)
+
+    @classmethod
+    async def aperform_in(cls, seconds: float, /, *args: Any) -> str | None:
+        """``perform_in``, awaited."""
+        return await cls._enqueue().aperform_in(seconds, *args)
+
+    @classmethod
+    async def aperform_at(cls, when: datetime | float, /, *args: Any) -> str | None:
+        """``perform_at``, awaited."""
+        return await cls._enqueue().aperform_at(when, *args)
+
+    @classmethod
+    async def aperform_bulk(
+        cls,
+        arg_lists: Sequence[list[Any]],
+        /,
+        *,
+        batch_size: int = BATCH,
+        at: datetime | float | Sequence[datetime | float] | None = None,
+    ) -> list[str | None]:
+        """``perform_bulk``, awaited."""
+        return await cls._enqueue().aperform_bulk(arg_lists, batch_size=batch_size, at=at)
+
+    @classmethod
+    async def aperform_inline(cls, *args: Any) -> Any:
+        """``perform_inline``, awaited; see ``Enqueuer.aperform_inline``."""
+        return await cls._enqueue().aperform_inline(*args)
 
     @classmethod
     def set(

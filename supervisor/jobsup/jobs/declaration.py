@@ -29,11 +29,12 @@ def declare(
     """
     if not isinstance(name, str) or not name or _NOT_IN_NAMES & set(name):
         raise ArgumentError(f"{origin}: the name of a job must be text without | / $, not {name!r}")
-    if inspect.iscoroutinefunction(perform) or inspect.isasyncgenfunction(perform):
-        raise ArgumentError(f"{origin} is async, which is not supported yet; write a plain def")
-    if inspect.isgeneratorfunction(perform):
+    if inspect.isgeneratorfunction(perform) or inspect.isasyncgenfunction(perform):
         raise ArgumentError(f"{origin} is a generator: calling it would run nothing; write a def without yield")
-    definition = JobDefinition(name, options, run, origin, resume)
+    is_async = inspect.iscoroutinefunction(perform)
+    if is_async and resume is not None:
+        raise ArgumentError(f"{origin}.{perform.__name__} is async, but items are done in a thread; write a plain def")
+    definition = JobDefinition(name, options, run, origin, resume, is_async)
     registry.default.declare(definition)
     return definition
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import math
 import sys
@@ -26,7 +27,10 @@ _SETTABLE = ("queue", "retry", "dead", "backtrace", "max_interruptions", "retry_
 
 
 class Enqueuer(Generic[P, R]):
-    """Enqueues one job with certain options.  Methods return the jid, or None when middleware cancelled."""
+    """Enqueues one job with certain options.  Methods return the jid, or None when middleware cancelled.
+
+    Those that begin with an *a* are for code in an event loop.
+    """
 
     def __init__(
         self,
@@ -73,29 +77,65 @@ class Enqueuer(Generic[P, R]):
         *at* is one time for all of them, or one for each.  Nothing is pushed before all arguments are found
         right.  Raises as ``perform_async``.
         """
-        now = time.time()
-        for index, args in enumerate(arg_lists):
-            if type(args) is not list:
-                raise ArgumentError(f"the arguments of job {index} must be a list, not a {type(args).__name__}")
-            self._positional(args, {})
-        times: Any = self._at
-        if isinstance(at, datetime | float | int):
-            times = moment(at, now)
-        elif at is not None:
-            times = [moment(when, now) for when in at]
-        return client.default().push_bulk(self._item(list(arg_lists), times), batch_size=batch_size)
+        self._check(arg_lists, 0, len(arg_lists))
+        return client.default().push_bulk(self._item(list(arg_lists), self._times(at)), batch_size=batch_size)
 
     def perform_inline(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
         """Run it here and now as a worker would: middleware, arguments through JSON.  Returns its result.
 
+        An async job gets an event loop of its own.
+
         Raises:
-            ArgumentError: as ``perform_async``.
+            ArgumentError: as ``perform_async``; or the job is async and this is code in an event loop.
         """
-        payload = client.default().prepare(self._item(self._positional(args, kwargs), None))
+        if self.definition.is_async and _in_event_loop():
+            name = self.definition.name
+            raise ArgumentError(f"{name} is async and cannot be waited for in an event loop; await aperform_inline()")
+        payload = self._passed(args, kwargs)
         if payload is None:
             return None
-        result: R = perform(self.definition, wire_format.loads(wire_format.dumps(payload)))
-        return result
+        result = perform(self.definition, payload)
+        done: R = asyncio.run(result) if self.definition.is_async else result
+        return done
+
+    # -- the same, awaited
+
+    async def aperform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """``perform_async``, awaited; what is wrong is found before Redis is asked."""
+        return await client.default().apush(self._item(self._positional(args, kwargs), self._at))
+
+    async def aperform_in(self, seconds: float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """``perform_in``, awaited."""
+        return await client.default().apush(self._item(self._positional(args, kwargs), moment(seconds, time.time())))
+
+    async def aperform_at(self, when: datetime | float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
+        """``perform_at``, awaited."""
+        return await client.default().apush(self._item(self._positional(args, kwargs), moment(when, time.time())))
+
+    async def aperform_bulk(
+        self,
+        arg_lists: Sequence[list[Any]],
+        /,
+        *,
+        batch_size: int = BATCH,
+        at: datetime | float | Sequence[datetime | float] | None = None,
+    ) -> list[str | None]:
+        """``perform_bulk``, awaited."""
+        arg_lists = list(arg_lists)
+        for start in range(0, len(arg_lists), BATCH):
+            self._check(arg_lists, start, start + BATCH)
+            await asyncio.sleep(0)
+        return await client.default().apush_bulk(self._item(arg_lists, self._times(at)), batch_size=batch_size)
+
+    async def aperform_inline(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """``perform_inline``, awaited: an async job in this event loop, any other in a thread."""
+        payload = self._passed(args, kwargs)
+        if payload is None:
+            return None
+        if self.definition.is_async:
+            done: R = await perform(self.definition, payload)
+            return done
+        return await asyncio.to_thread(perform, self.definition, payload)
 
     def set(self, *, at: datetime | float | None = None, wait: float | None = None, **options: Any) -> Enqueuer[P, R]:
         """The same job with other options for what is enqueued through the result.
@@ -121,6 +161,25 @@ class Enqueuer(Generic[P, R]):
             options=self._options.having(name, options),
             at=self._at if when is None else moment(when, time.time()),
         )
+
+    def _passed(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any] | None:
+        """What a worker would be given; None when middleware cancelled the push."""
+        payload = client.default().prepare(self._item(self._positional(args, kwargs), None))
+        return None if payload is None else wire_format.loads(wire_format.dumps(payload))
+
+    def _check(self, arg_lists: Sequence[list[Any]], start: int, stop: int) -> None:
+        for index, args in enumerate(arg_lists[start:stop], start):
+            if type(args) is not list:
+                raise ArgumentError(f"the arguments of job {index} must be a list, not a {type(args).__name__}")
+            self._positional(args, {})
+
+    def _times(self, at: datetime | float | Sequence[datetime | float] | None) -> Any:
+        now = time.time()
+        if at is None:
+            return self._at
+        if isinstance(at, datetime | float | int):
+            return moment(at, now)
+        return [moment(when, now) for when in at]
 
     def _positional(self, args: Sequence[Any], kwargs: dict[str, Any]) -> list[Any]:
         """Arguments as a payload holds them: a list.  A call that the job does not take fails here, not there."""
@@ -157,6 +216,14 @@ def _positional_counts(signature: inspect.Signature) -> range:
         one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD) and one.default is one.empty for one in parameters
     )
     return range(least, most + 1)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def moment(when: datetime | float, now: float) -> float | None:

@@ -80,6 +80,11 @@ class IterableJob(Job, abstract=True):
         """End the job *jid* before its next item, wherever it is; see ``Client.cancel``."""
         return client.default().cancel(jid)
 
+    @classmethod
+    async def acancel(cls, jid: str) -> float:
+        """``cancel``, awaited."""
+        return await client.default().acancel(jid)
+
     # -- how it is run
 
     @classmethod
@@ -91,7 +96,9 @@ class IterableJob(Job, abstract=True):
         build = cls._method("build_enumerator", origin)
         each = cls._method("each_iteration", origin)
         if inspect.iscoroutinefunction(build) or inspect.isasyncgenfunction(build):
-            raise ArgumentError(f"{origin}.build_enumerator is async, which is not supported yet; write a plain def")
+            raise ArgumentError(
+                f"{origin}.build_enumerator is async, but items are done in a thread; write a plain def"
+            )
         definition = declare(name, cls.job_options, each, cls._run, origin, cls._resume)
         return Enqueuer(definition, _without_cursor(without_self(build), origin))
 

@@ -21,6 +21,7 @@ class JobDefinition:
         run: performs the job of one payload, here and now, and returns its result.
         origin: module and qualified name of what declares it.
         resume: of an iterable job: performs it from where it stands, and keeps its place.
+        is_async: it is an ``async def``: *run* returns what an event loop is to await.
     """
 
     name: str
@@ -28,6 +29,7 @@ class JobDefinition:
     run: Callable[[dict[str, Any]], Any]
     origin: str = ""
     resume: Callable[[dict[str, Any], Progress], Any] | None = None
+    is_async: bool = False
 
     def keeping(self, progress: Progress) -> JobDefinition:
         """An iterable job that goes on from, and keeps, the place that *progress* knows."""
@@ -68,6 +70,11 @@ class Registry:
         close = difflib.get_close_matches(name[:200], self._definitions, n=3)
         hint = f"close: {', '.join(close)}" if close else "require the module that declares it"
         raise UnknownJob(f"no job named {name[:200]!r} is declared; {hint}")
+
+    @property
+    def has_async(self) -> bool:
+        """Whether any job is an ``async def``."""
+        return any(definition.is_async for definition in self._definitions.values())
 
     def names(self) -> list[str]:
         """All names, sorted."""

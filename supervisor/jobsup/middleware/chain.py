@@ -11,7 +11,11 @@ ClientMiddleware: TypeAlias = Callable[[dict[str, Any], Next], dict[str, Any] | 
 """Called with the payload.  Returns what ``call_next()`` returned, or None to cancel the push."""
 
 ServerMiddleware: TypeAlias = Callable[[Any, dict[str, Any], Next], Any]
-"""Called with the job's definition and the payload.  Not calling ``call_next`` skips the job: it counts as done."""
+"""Called with the job's definition and the payload.  Not calling ``call_next`` skips the job: it counts as done.
+
+Around an async job ``call_next()`` returns what is to be awaited.  An ``async def`` awaits it; a plain def returns it,
+and is over before the job begins.  Around any other job a middleware has to be a plain def.
+"""
 
 M = TypeVar("M", bound=Callable[..., Any])
 

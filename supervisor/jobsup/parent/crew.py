@@ -23,6 +23,8 @@ from jobsup.unix.pidfd import Ended
 from jobsup.unix.slot import Slot
 
 _SPAWN_RETRY = 1.0
+_SUSPECTS = 25
+"""Workers for suspects of one pool, at most: a worker may have run thousands of jobs, and each would be a process."""
 _VERDICTS = 20
 
 
@@ -125,9 +127,9 @@ class Crew:
             self._context.events.emit("pool.released", pool=pool)
 
     def isolate(self, pool: str, wanted: int) -> None:
-        """Have *wanted* workers at least for the suspects of *pool*, the name of a quarantine."""
+        """Have *wanted* workers at least, but not any number, for the suspects of *pool*, the name of a quarantine."""
         record = self.pool(pool)
-        record.suspects = max(record.suspects, wanted)
+        record.suspects = max(record.suspects, min(wanted, _SUSPECTS))
 
     def spawn(self, generation: Generation, pool: str, now: float) -> None:
         profile, template = generation.profiles[pool], generation.template(pool)

@@ -178,6 +178,8 @@ def why(crew: Crew, jid: str, *, ask: bool) -> dict[str, JSON] | None:
             if job.named(jid):
                 if ask:
                     ask_for_stacks(child)
+                    if job.awaits:
+                        child.link.send("why", jid=job.jid)
                 now = clock.monotonic()
                 return {
                     "jid": job.jid,
@@ -187,6 +189,7 @@ def why(crew: Crew, jid: str, *, ask: bool) -> dict[str, JSON] | None:
                     "pid": child.pid,
                     "thread": job.thread,
                     "native_thread": job.native,
+                    "async": job.awaits,
                     "seconds": now - job.begun,
                     "limit_in": job.limit - now if job.limit else None,
                     "last_heard_of": now - child.slot.read().main_tick / 1e9,

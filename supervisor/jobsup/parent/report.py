@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from jobsup.config.model import Profile
 from jobsup.durations import Durations
-from jobsup.unix.slot import Running
+from jobsup.unix.slot import Running, as_held
 
 _LIKELY = 0.5
 _NAMED = 5
@@ -168,12 +168,11 @@ def tally(
         longest: seconds and class of the longest job that ended meanwhile, as it said.
         now: monotonic seconds.
     """
+    # Sets: a worker with an event loop may run thousands, and the parent must not think about them for seconds.
     killed = {(job.jid, job.begun) for job in running}
-    unfinished = {jid for jid, _ in killed}
-    returned = [jid for jid in given_back if not any(job.named(jid) for job in running)]
-    for job in ran:
-        if any(job.named(jid) for jid in returned):
-            unfinished.add(job.jid)
+    left = {jid for jid, _ in killed}
+    returned = [jid for jid in map(as_held, given_back) if jid not in left]
+    unfinished = left.union(returned)
     finished = sum(job.jid not in unfinished for job in ran)
     seconds, klass = max([longest, *((now - job.begun, job.klass) for job in running)])
     return Tally(finished, len(returned), len(killed), seconds, klass)

@@ -3,10 +3,10 @@
 Written by the threads that must make progress, read by the parent without asking anybody.  A memfd, not a
 file: no disk can block a heartbeat.
 
-It also holds the *running table*: one entry per thread that says which job runs there.  It outlives the worker
-in the parent's hands, so that after any death it is known which jobs were running and which were merely taken.
+It also holds the *running table*: one entry for each job that may run at once.  It outlives the worker in the
+parent's hands, so that after any death it is known which jobs were running and which were merely taken.
 
-Layout, little-endian: a header of 64 bytes, then one entry of 256 bytes for each thread.  What follows belongs
+Layout, little-endian: a header of 64 bytes, then the entries, of 256 bytes each.  What follows belongs
 to whoever writes stacks into the file while the process dies.
 """
 
@@ -31,10 +31,12 @@ _JOB = struct.Struct(f"<QQIII{_JID}s80s80sQ")
 """limit, thread, native thread, check, flags, jid, class, queue, timeout: what follows ``begun`` in an entry."""
 _LIMIT_AT = 8
 _FLAGS_AT = 8 + 8 + 8 + 4 + 4
-_CANCELLED, _PAUSES = 1, 2
+_CANCELLED, _PAUSES, _AWAITS = 1, 2, 4
 
 _STACKS = 16_384
 """Bytes of stacks that are read, at most."""
+AWAITED = "Async job (most recent call first):\n"
+"""Stands above the stack of an async job."""
 
 BOOTING, READY, QUIET, DRAINING = range(4)
 
@@ -63,6 +65,7 @@ class Running(NamedTuple):
         jid, klass, queue: as in the payload, cut to the entry's fields; for people, and to tell equal checks apart.
         timeout: seconds it may use once a stop has begun; 0.0: what its profile says.
         pauses: a stop does not interrupt it, it stops by itself between two items.
+        awaits: it shares its thread, that of an event loop, with others.
     """
 
     begun: float
@@ -76,14 +79,20 @@ class Running(NamedTuple):
     queue: str
     timeout: float = 0.0
     pauses: bool = False
+    awaits: bool = False
 
     def named(self, jid: str) -> bool:
         """Whether this is the job *jid*, as far as the entry's field holds it."""
-        return self.jid == jid.encode("utf-8", "replace")[:_JID].decode("utf-8", "replace")
+        return self.jid == as_held(jid)
+
+
+def as_held(jid: str) -> str:
+    """What the running table holds of *jid*: all of it, if it is one of ours."""
+    return jid.encode("utf-8", "replace")[:_JID].decode("utf-8", "replace")
 
 
 class Entry:
-    """One thread's line in the running table.  Only that thread begins and ends it."""
+    """One line of the running table.  Only the thread whose job it names begins and ends it."""
 
     def __init__(self, memory: mmap.mmap, at: int) -> None:
         self._memory = memory
@@ -102,6 +111,7 @@ class Entry:
         *,
         timeout: float = 0.0,
         pauses: bool = False,
+        awaits: bool = False,
     ) -> None:
         """The thread starts a job; arguments as in ``Running``."""
         _JOB.pack_into(
@@ -111,7 +121,7 @@ class Entry:
             thread,
             native,
             check,
-            _PAUSES if pauses else 0,
+            (_PAUSES if pauses else 0) | (_AWAITS if awaits else 0),
             jid.encode("utf-8", "replace"),
             klass.encode("utf-8", "replace"),
             queue.encode("utf-8", "replace"),
@@ -182,14 +192,19 @@ class Slot:
             if begun:
                 limit, thread, native, check, flags, *texts, timeout = _JOB.unpack_from(self._memory, at + 8)
                 jid, klass, queue = (text.rstrip(b"\0").decode("utf-8", "replace") for text in texts)
-                ours = (bool(flags & _CANCELLED), jid, klass, queue, timeout / 1e9, bool(flags & _PAUSES))
-                found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, *ours))
+                ours = (bool(flags & _CANCELLED), jid, klass, queue, timeout / 1e9)
+                how = (bool(flags & _PAUSES), bool(flags & _AWAITS))
+                found.append(Running(begun / 1e9, limit / 1e9, thread, native, check, *ours, *how))
         return found
 
     def stacks(self) -> str:
         """What was written to the descriptor: stacks, when the process died of a fault or was asked for them."""
         end = _HEADER + _ENTRY * self.read().threads
         return os.pread(self.fd, _STACKS, end).decode("utf-8", "replace")
+
+    def add_stack(self, lines: str) -> None:
+        """Add that of an async job, which no thread has."""
+        os.write(self.fd, f"{AWAITED}{lines}".encode("utf-8", "replace"))
 
     def clear_stacks(self) -> None:
         """Drop what was written, and have the next writing begin in its place."""
@@ -198,7 +213,7 @@ class Slot:
         os.lseek(self.fd, end, os.SEEK_SET)
 
     def entry(self, index: int) -> Entry:
-        """The line of thread *index* in the running table."""
+        """Line *index* of the running table."""
         return Entry(self._memory, _HEADER + _ENTRY * index)
 
     def tick_main(self, now: float) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from asyncio import CancelledError
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from jobsup import payload as wire_format
 from jobsup.clock import FOREVER, monotonic, wall
@@ -20,6 +21,12 @@ from jobsup.jobs.retry_policy import Bury, Discard, RetryAt, after_failure, afte
 from jobsup.worker import outcome
 from jobsup.worker.unit import UnitOfWork
 
+Perform: TypeAlias = Callable[[JobDefinition, dict[str, Any]], Any]
+Running: TypeAlias = Coroutine[Any, Any, outcome.Outcome]
+"""An async job, to be awaited."""
+Occupy: TypeAlias = Callable[[Perform, JobDefinition, dict[str, Any]], Any]
+"""Called with what performs a job, and what to call it with, when that keeps the thread until it is done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Executor:
@@ -27,7 +34,7 @@ class Executor:
 
     Attributes:
         registry: the declared jobs; a payload can name nothing else.
-        perform: runs a definition with a payload, inside the server middleware.
+        perform: runs a definition with a payload, inside the server middleware; of an async job, what to await.
         max_retries, wire, time_limit, max_interruptions: of the profile.
         limits: of what is read.
         grace: seconds from a job's time limit until it is waited for no longer.
@@ -35,7 +42,7 @@ class Executor:
     """
 
     registry: Registry
-    perform: Callable[[JobDefinition, dict[str, Any]], Any]
+    perform: Perform
     max_retries: int
     wire: int
     events: Events
@@ -45,8 +52,15 @@ class Executor:
     limits: wire_format.Limits = wire_format.LIMITS
     progress: Callable[[UnitOfWork], Progress] | None = None
 
-    def __call__(self, unit: UnitOfWork) -> outcome.Outcome:
-        """Never raises but what interrupts it: an exception of the job is what happened to it."""
+    def __call__(self, unit: UnitOfWork, occupy: Occupy | None = None) -> outcome.Outcome | Running:
+        """Never raises but what interrupts it: an exception of the job is what happened to it.
+
+        Of an async job it returns the coroutine that runs it and says what happened; nothing of it has run yet.
+
+        Args:
+            unit: what to run.
+            occupy: to be called through by a job that keeps its thread.
+        """
         try:
             payload = wire_format.loads(unit.raw, self.limits)
         except MalformedPayload as error:
@@ -62,31 +76,57 @@ class Executor:
             limit = options.time_limit or self.time_limit
             if limit:
                 unit.limit = unit.begun + limit
+            if definition.is_async:
+                return self._awaited(unit, definition, payload)
             unit.iterable = definition.resume is not None and self.progress is not None
             self._note(unit)
             self.events.emit("job.start", **unit.facts())
             if self.progress is not None and unit.iterable:
                 definition = definition.keeping(self.progress(unit))
-            self.perform(definition, payload)
+            if occupy is None:
+                self.perform(definition, payload)
+            else:
+                occupy(self.perform, definition, payload)
         except UnknownJob as error:
             return self._judge(unit, error, options)
         # SystemExit and KeyboardInterrupt too: a job's sys.exit() ends the job, not the process.
         except BaseException as error:  # noqa: BLE001
-            causes = set(_causes(error))
-            if Cancelled in causes:
-                return self._cancelled(unit)
-            if Paused in causes:
-                return self._paused(unit)
-            if Shutdown in causes:
-                return self._interrupted(unit, payload, options)
-            if isinstance(error, TimeLimitExceeded) and unit.limit < FOREVER:
-                # Python raises the class in another thread, so what it knows can only be told here.
-                error.args = (f"it ran longer than its time limit of {unit.limit - unit.begun:g}s",)
-            return self._judge(unit, error, options)
+            return self._ended_by(error, unit, payload, options)
         self.events.emit("job.done", **unit.facts(), seconds=monotonic() - unit.begun)
         return outcome.Succeeded()
 
-    def _note(self, unit: UnitOfWork) -> None:
+    async def _awaited(self, unit: UnitOfWork, definition: JobDefinition, payload: dict[str, Any]) -> outcome.Outcome:
+        try:
+            self._note(unit, awaits=True)
+            self.events.emit("job.start", **unit.facts())
+            await self.perform(definition, payload)
+        except BaseException as error:  # noqa: BLE001  as above
+            return self._ended_by(error, unit, payload, definition.options)
+        self.events.emit("job.done", **unit.facts(), seconds=monotonic() - unit.begun)
+        return outcome.Succeeded()
+
+    def _ended_by(
+        self, error: BaseException, unit: UnitOfWork, payload: dict[str, Any], options: JobOptions | None
+    ) -> outcome.Outcome:
+        causes = set(_causes(error))
+        if CancelledError in causes:
+            # All that an async job sees of an interruption.  Without one, it or what it awaited was cancelled by the
+            # application itself, which is a failure like any other.
+            causes.update(unit.asked)
+        if Cancelled in causes:
+            return self._cancelled(unit)
+        if Paused in causes:
+            return self._paused(unit)
+        if Shutdown in causes:
+            return self._interrupted(unit, payload, options)
+        if isinstance(error, CancelledError) and TimeLimitExceeded in causes:
+            error = TimeLimitExceeded().with_traceback(error.__traceback__)
+        if isinstance(error, TimeLimitExceeded) and unit.limit < FOREVER:
+            # Python raises the class in another thread, so what it knows can only be told here.
+            error.args = (f"it ran longer than its time limit of {unit.limit - unit.begun:g}s",)
+        return self._judge(unit, error, options)
+
+    def _note(self, unit: UnitOfWork, *, awaits: bool = False) -> None:
         """Into the running table, just before code that may end this process."""
         if unit.entry is not None:
             thread, native = threading.get_ident(), threading.get_native_id()
@@ -96,6 +136,7 @@ class Executor:
                 *(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue),
                 timeout=unit.timeout or 0.0,
                 pauses=unit.iterable,
+                awaits=awaits,
             )
 
     def _cancelled(self, unit: UnitOfWork) -> outcome.Outcome:

@@ -110,7 +110,7 @@ class Fetcher:
 
     @property
     def busy(self) -> int:
-        """Threads that have a job, or will have one in a moment."""
+        """Processors that have a job, or will have one in a moment."""
         return min(self._running, self._capsule.concurrency)
 
     def quiet(self) -> None:

@@ -16,7 +16,7 @@ class Inbox:
     """Units that no Processor has started yet."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[UnitOfWork | None] = SimpleQueue()
+        self._queue: SimpleQueue[UnitOfWork] = SimpleQueue()
         self.put = self._queue.put
         self.get = self._queue.get
         self.size = self._queue.qsize
@@ -26,11 +26,9 @@ class Inbox:
         units: list[UnitOfWork] = []
         while True:
             try:
-                unit = self._queue.get_nowait()
+                units.append(self._queue.get_nowait())
             except Empty:
                 return units
-            if unit is not None:
-                units.append(unit)
 
 
 class Outbox:

@@ -7,7 +7,6 @@ import itertools
 import os
 import select
 import signal
-import sys
 import traceback
 from collections import deque
 from collections.abc import Callable
@@ -28,9 +27,10 @@ from jobsup.unix.doorbell import Doorbell
 from jobsup.unix.link import Link, Message
 from jobsup.unix.slot import Slot
 from jobsup.unix.wakeup import Wakeup
-from jobsup.worker import limits
+from jobsup.worker import limits, stacks
 from jobsup.worker.counters import Counters
 from jobsup.worker.drain import Drain
+from jobsup.worker.eventloop import EventLoop
 from jobsup.worker.executor import Executor
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.heartbeat import Heartbeat
@@ -130,6 +130,7 @@ class Launcher:
             limits=limits_of((profile,)),
             progress=places(config.redis_url, self.identity, self._events, lambda: self._drain is not None),
         )
+        self._loop = EventLoop(self._crash)
         self._managers = [self._manager(capsule, execute) for capsule in profile.capsules]
         self._heartbeat = Heartbeat(
             client=self._client,
@@ -150,7 +151,7 @@ class Launcher:
         self._quiet = False
         self._drain: Drain | None = None
         self._until = 0.0
-        self._interrupted: list[UnitOfWork] = []
+        self._interrupted: set[UnitOfWork] = set()
         self._stuck: set[UnitOfWork] = set()
         self._title = ""
         self._idle_since = monotonic()
@@ -215,17 +216,13 @@ class Launcher:
             self._drain = self._drain.halted(monotonic())
 
     def cancel(self, jid: str) -> None:
-        """Raise Cancelled in the job *jid*, if it runs here."""
+        """End the job *jid*, if it runs here."""
         for processor, unit in self._running():
             if unit.jid == jid:
                 processor.interrupt(unit, Cancelled)
 
     def dump(self) -> None:
-        stacks = "\n".join(
-            f"thread {ident}:\n{''.join(traceback.format_stack(frame))}"
-            for ident, frame in sys._current_frames().items()
-        )
-        self._events.emit("worker.stacks", stacks=stacks)
+        self._events.emit("worker.stacks", stacks=stacks.everything(self._running()))
 
     # -- the loop
 
@@ -266,6 +263,8 @@ class Launcher:
                 self.dump()
             case "cancel":
                 self.cancel(message["jid"])
+            case "why":
+                stacks.write_awaited(self._slot, self._running(), message["jid"])
 
     def _obey(self, asked: str) -> None:
         word, _, rest = asked.partition(" ")
@@ -328,7 +327,7 @@ class Launcher:
         for processor, unit in late:
             processor.interrupt(unit, Shutdown)
         if news:
-            self._interrupted += news
+            self._interrupted.update(news)
             jids = ", ".join(unit.jid for unit in news)
             self._events.emit("worker.interrupted", jobs=len(news), jids=jids)
 
@@ -399,7 +398,8 @@ class Launcher:
             )
 
         entries = [self._slot.entry(next(self._entries)) for _ in range(capsule.concurrency)]
-        return Manager(entries, fetcher, self._lease.alive, execute, self._crash)
+        lazily = registry.default.has_async
+        return Manager(entries, fetcher, self._lease.alive, execute, self._crash, self._loop, lazily=lazily)
 
     def _running(self) -> list[tuple[Processor, UnitOfWork]]:
         return [pair for manager in self._managers for pair in manager.running()]

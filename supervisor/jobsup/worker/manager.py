@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from queue import SimpleQueue
 
 from jobsup.unix.slot import Entry
+from jobsup.worker.eventloop import EventLoop
+from jobsup.worker.executor import Running
 from jobsup.worker.fetch import Fetcher
 from jobsup.worker.inbox import Inbox, Outbox
 from jobsup.worker.outcome import Outcome
 from jobsup.worker.processor import Processor
+from jobsup.worker.threads import Threads
 from jobsup.worker.unit import UnitOfWork
 
 
 class Manager:
-    """Keeps one Processor for each of *entries*, and one Fetcher, for one Capsule.
+    """Keeps one Processor for each of *entries*, threads for them, and one Fetcher, for one Capsule.
 
     1. start      start the threads
     2. quiet      take nothing more; what nobody started goes back
@@ -27,21 +32,27 @@ class Manager:
         entries: Sequence[Entry],
         make_fetcher: Callable[[Inbox, Outbox], Fetcher],
         may_begin: Callable[[], bool],
-        execute: Callable[[UnitOfWork], Outcome],
+        execute: Callable[..., Outcome | Running],
         on_crash: Callable[[BaseException], None],
+        loop: EventLoop,
+        *,
+        lazily: bool,
     ) -> None:
         self._inbox = Inbox()
         self._outbox = Outbox()
         self.fetcher = make_fetcher(self._inbox, self._outbox)
-        self._processors = [
-            Processor(self._inbox, self._outbox, may_begin, execute, on_crash, entry) for entry in entries
-        ]
+        free: SimpleQueue[Processor] = SimpleQueue()
+        self._threads = Threads(len(entries), free, self._inbox, on_crash, lazily=lazily)
+        if lazily:
+            execute = partial(execute, occupy=self._threads.occupy)
+        self._processors = [Processor(self._outbox, may_begin, execute, loop, free, entry) for entry in entries]
+        for processor in self._processors:
+            free.put(processor)
         self._on_crash = on_crash
         self._fetching = threading.Thread(target=self._fetch, name="jobsup-fetcher", daemon=True)
 
     def start(self) -> None:
-        for processor in self._processors:
-            processor.start()
+        self._threads.start()
         self._fetching.start()
 
     def _fetch(self) -> None:
@@ -68,7 +79,7 @@ class Manager:
 
     @property
     def busy(self) -> int:
-        """Threads at work."""
+        """Processors at work."""
         return self.fetcher.busy
 
     @property

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from jobsup.clock import FOREVER
+from jobsup.errors import Cancelled, Shutdown, TimeLimitExceeded
 from jobsup.unix.slot import Entry
+
+Interruption: TypeAlias = type[Shutdown] | type[TimeLimitExceeded] | type[Cancelled]
+"""What a running job is asked to end with."""
 
 
 class UnitOfWork:
@@ -22,6 +26,7 @@ class UnitOfWork:
         timeout: seconds it may use to finish once a stop has begun; None: the profile's.
         limit: when ``TimeLimitExceeded`` is raised in it, on the monotonic clock.
         cancelled_at: when somebody asked to end it, on the monotonic clock.
+        asked: how it was interrupted, or is about to be; each kind at most once.
         iterable: whether it keeps its place in Redis, which is deleted when it is done.
         entry: its line in the running table while it runs.
         asked_before: its settlement may have been recorded by a call whose reply was lost.
@@ -30,6 +35,7 @@ class UnitOfWork:
 
     __slots__ = (
         "abandoned",
+        "asked",
         "asked_before",
         "begun",
         "cancelled_at",
@@ -58,6 +64,7 @@ class UnitOfWork:
         self.timeout: float | None = None
         self.limit = FOREVER
         self.cancelled_at = FOREVER
+        self.asked: tuple[Interruption, ...] = ()
         self.iterable = False
         self.entry: Entry | None = None
         self.asked_before = False

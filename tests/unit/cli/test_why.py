@@ -8,8 +8,9 @@ import threading
 
 import pytest
 
-from jobsup.cli.why import stack_of, verdict
+from jobsup.cli.why import awaited_in, stack_of, verdict
 from jobsup.unix.process import Activity
+from jobsup.unix.slot import AWAITED
 
 LOCK = '  File "/usr/lib/python3.11/threading.py", line 327 in wait\n  File "app.py", line 3 in perform'
 
@@ -30,12 +31,26 @@ LOCK = '  File "/usr/lib/python3.11/threading.py", line 327 in wait\n  File "app
 def test_the_verdict_tells_the_ways_to_be_stuck_apart(
     state: str, burnt: float, late: float, waits_in: str, stack: str, words: str
 ) -> None:
-    found = verdict({"last_heard_of": late}, Activity(state, 1.0), burnt, waits_in, stack)
+    found = verdict({"last_heard_of": late, "async": False}, Activity(state, 1.0), burnt, waits_in, stack)
     assert words in found
 
 
+@pytest.mark.parametrize(
+    ("state", "stack", "words"),
+    [
+        ("S", '  File "/usr/lib/python3.11/selectors.py", line 468 in select', "awaits something"),
+        ("S", '  File "/app/jobsup/worker/eventloop.py", line 60 in _run', "awaits something"),
+        ("S", '  File "/app/jobs.py", line 3 in resize', "loop is busy or held up"),
+        ("R", '  File "/app/jobs.py", line 3 in resize', "loop is busy or held up"),
+        ("T", "", "is stopped"),
+    ],
+)
+def test_of_an_async_job_the_verdict_says_whether_its_loop_is_free(state: str, stack: str, words: str) -> None:
+    assert words in verdict({"last_heard_of": 0.2, "async": True}, Activity(state, 1.0), 0.0, "", stack)
+
+
 def test_a_thread_that_ended_meanwhile_is_said_to_have_ended() -> None:
-    assert verdict({"last_heard_of": 0.0}, None, 0.0, "", "") == "It has just ended."
+    assert verdict({"last_heard_of": 0.0, "async": False}, None, 0.0, "", "") == "It has just ended."
 
 
 def test_the_stack_of_one_thread_is_found_among_all() -> None:
@@ -58,3 +73,11 @@ def test_the_stack_of_one_thread_is_found_among_all() -> None:
     assert "in deep_inside" in stack_of(text, thread.ident)
     assert "in deep_inside" not in stack_of(text, threading.get_ident())
     assert stack_of(text, 1) == ""
+
+
+def test_the_stack_of_an_async_job_stands_behind_those_of_the_threads() -> None:
+    text = f'Thread 0x0000000000000007:\n  File "a.py", line 1 in run\n{AWAITED}  File "b.py", line 2 in perform\n'
+
+    assert stack_of(text, 7) == '  File "a.py", line 1 in run'
+    assert awaited_in(text) == '  File "b.py", line 2 in perform'
+    assert awaited_in("") == ""

@@ -108,17 +108,32 @@ def test_a_mistake_in_the_options_fails_where_the_job_is_declared(
     assert registry.default.names() == []
 
 
-def test_async_and_generator_jobs_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="async, which is not supported yet"):
-
-        @job
-        async def waiting() -> None: ...
-
+def test_generator_jobs_are_refused() -> None:
     with pytest.raises(ArgumentError, match="is a generator"):
 
         class Yielding(Job):
             def perform(self) -> Any:
                 yield 1
+
+    with pytest.raises(ArgumentError, match="is a generator"):
+
+        @job
+        async def waiting() -> Any:
+            yield 1
+
+
+def test_the_registry_knows_which_jobs_are_async_and_whether_any_is() -> None:
+    @job
+    def plain() -> None: ...
+
+    assert not registry.default.has_async
+
+    class Waiting(Job):
+        async def perform(self) -> None: ...
+
+    assert registry.default.has_async
+    assert registry.default.lookup("Waiting").is_async
+    assert not registry.default.lookup("plain").is_async
 
 
 def test_a_class_without_perform_is_refused() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -187,3 +189,54 @@ def test_inline_runs_inside_both_chains_with_arguments_through_json(r: redis.Red
 def test_inline_refuses_what_a_push_would_refuse() -> None:
     with pytest.raises(ArgumentError, match=r"args\[0\] is a tuple"):
         payment().perform_inline((1, 2))
+
+
+def test_the_awaited_ways_to_enqueue_do_what_the_others_do(r: redis.Redis) -> None:
+    @job(queue="heavy")
+    async def visit(url: str, times: int = 1) -> None: ...
+
+    async def enqueue() -> None:
+        assert await payment().aperform_async(1)
+        assert await payment().aperform_bulk([[2], [3]])
+        assert await payment().set(queue="low").aperform_async(4)
+        await payment().aperform_in(60, 5)
+        await payment().aperform_at(time.time() + 120, 6)
+        assert await visit.aperform_async("x", times=2)
+        with pytest.raises(ArgumentError, match="too many"):
+            await visit.aperform_async("x", 2, 3)  # type: ignore[call-arg]
+        with pytest.raises(ArgumentError, match="arguments of job 1 must be a list"):
+            await payment().aperform_bulk([[1], (2,)])  # type: ignore[list-item]
+
+    now = time.time()
+    asyncio.run(enqueue())
+
+    assert [found["args"] for found in in_queue(r, "critical")] == [[1], [2], [3]]
+    assert [found["args"] for found in in_queue(r, "low")] == [[4]]
+    assert [found["args"] for found in in_queue(r, "heavy")] == [["x", 2]]
+    assert [round((score - now) / 60) for score in scheduled(r)] == [1, 2]
+
+
+def test_an_async_job_runs_inline_in_a_loop_of_its_own_and_in_a_loop_is_awaited() -> None:
+    @job
+    async def double(n: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * n
+
+    assert double.perform_inline(2) == 4
+
+    async def inside() -> None:
+        assert await double(3) == 6
+        assert await double.aperform_inline(4) == 8
+        with pytest.raises(ArgumentError, match="double is async and cannot be waited for in an event loop"):
+            double.perform_inline(5)
+
+    asyncio.run(inside())
+
+
+def test_a_plain_job_is_awaited_inline_in_a_thread_so_that_the_loop_goes_on() -> None:
+    @job
+    def where() -> int:
+        return threading.get_ident()
+
+    assert where.perform_inline() == threading.get_ident()
+    assert asyncio.run(where.aperform_inline()) != threading.get_ident()

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import dataclasses
+import inspect
 import json
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +22,8 @@ from jobsup.jobs.registry import JobDefinition, Registry
 from jobsup.payload import Limits
 from jobsup.unix.slot import Slot
 from jobsup.worker.executor import Executor
-from jobsup.worker.outcome import Buried, Cancelled, Discarded, Interrupted, RetryAt, Succeeded
-from jobsup.worker.unit import UnitOfWork
+from jobsup.worker.outcome import Buried, Cancelled, Discarded, Interrupted, Outcome, RetryAt, Succeeded
+from jobsup.worker.unit import Interruption, UnitOfWork
 
 
 class Said(list[tuple[str, dict[str, Any]]]):
@@ -37,7 +41,7 @@ def said() -> Said:
 
 def executor(said: Said, run: Callable[[dict[str, Any]], Any], **options: Any) -> Executor:
     registry = Registry()
-    registry.declare(JobDefinition("K", JobOptions(**options), run))
+    registry.declare(JobDefinition("K", JobOptions(**options), run, is_async=inspect.iscoroutinefunction(run)))
     events = Events()
     events.subscribe(said)
     return Executor(registry, lambda definition, payload: definition.run(payload), 25, 8, events)
@@ -214,3 +218,50 @@ def test_a_jobs_own_stop_timeout_is_known_while_it_runs(said: Said) -> None:
     executor(said, lambda _payload: None, timeout=60)(work)
 
     assert work.timeout == 60
+
+
+def awaited(said: Said, error: BaseException, asked: tuple[Interruption, ...] = (), **options: Any) -> Outcome:
+    """What becomes of an async job that ends with *error* after it was *asked* to end."""
+
+    async def run(_payload: dict[str, Any]) -> None:
+        raise error
+
+    work = unit(backtrace=True)
+    work.asked = asked
+    running = executor(said, run, **options)(work)
+    assert inspect.iscoroutine(running)
+    assert said.names() == [], "it began before anybody awaited it"
+    return asyncio.run(running)
+
+
+def test_a_cancelled_task_means_what_it_was_cancelled_for_and_the_stronger_wish_counts(said: Said) -> None:
+    def cancelled(*asked: Interruption) -> Outcome:
+        said.clear()
+        return awaited(said, asyncio.CancelledError(), asked, time_limit=2.5)
+
+    assert cancelled(Shutdown) == Interrupted()
+    assert cancelled(errors.Cancelled) == Cancelled()
+    assert cancelled(TimeLimitExceeded, Shutdown) == Interrupted()
+    assert cancelled(errors.Cancelled, Shutdown) == Cancelled()
+    late, own = cancelled(TimeLimitExceeded), cancelled()
+    assert isinstance(late, RetryAt)
+    assert json.loads(late.payload)["error_message"] == "it ran longer than its time limit of 2.5s"
+    assert isinstance(own, RetryAt)
+    assert json.loads(own.payload)["error_class"] == "asyncio.exceptions.CancelledError"
+
+
+def test_an_async_job_that_wraps_its_cancellation_was_interrupted_and_one_that_fails_later_failed(said: Said) -> None:
+    wrapped = RuntimeError("while cleaning up")
+    wrapped.__context__ = asyncio.CancelledError()
+
+    assert awaited(said, wrapped, (Shutdown,)) == Interrupted()
+    said.clear()
+    assert isinstance(awaited(said, ValueError("no"), (Shutdown,)), RetryAt)
+
+
+def test_the_backtrace_of_an_async_job_over_its_time_limit_says_where_it_was(said: Said) -> None:
+    outcome = awaited(said, asyncio.CancelledError(), (TimeLimitExceeded,), time_limit=1.0)
+
+    assert isinstance(outcome, RetryAt)
+    stored = zlib.decompress(base64.b64decode(json.loads(outcome.payload)["error_backtrace"]))
+    assert b"<locals>.run" in stored

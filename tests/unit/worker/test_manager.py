@@ -6,116 +6,18 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
-import orjson
 import pytest
 import redis
 
+from capsule import ME, Worker, inflight
 from conftest import Server, eventually
 from jobsup import errors
-from jobsup.config.model import Capsule
 from jobsup.errors import Shutdown, TimeLimitExceeded
-from jobsup.events import Events
 from jobsup.store import keys, scripts
-from jobsup.store.connection import connect
-from jobsup.unix.slot import Slot
-from jobsup.worker.counters import Counters
-from jobsup.worker.fetch import Fetcher
-from jobsup.worker.lease import Lease, Outage
-from jobsup.worker.manager import Manager
-from jobsup.worker.measures import Measures
 from jobsup.worker.outcome import Buried, Cancelled, Discarded, GivenBack, Interrupted, Outcome, RetryAt, Succeeded
-from jobsup.worker.settle import DeadLimits
 from jobsup.worker.unit import UnitOfWork
-
-ME = "host:1:aaaaaaaaaaaa"
-
-
-class Worker:
-    """A capsule with an execute function of the test's own, and everything it says."""
-
-    def __init__(
-        self,
-        url: str,
-        execute: Callable[[UnitOfWork], Outcome],
-        *,
-        concurrency: int = 2,
-        queues: tuple[tuple[str, int], ...] = (("a", 0), ("b", 0)),
-    ) -> None:
-        self.said: list[tuple[str, dict[str, Any]]] = []
-        events = Events()
-        events.subscribe(lambda name, facts: self.said.append((name, facts)))
-        self.counters = Counters()
-        self.measures = Measures()
-        self.lease = Lease()
-        self.crashes: list[BaseException] = []
-        client = connect(url)
-        self.run = scripts.runner(connect(url))
-        self.register()
-
-        def fetcher(inbox: Any, outbox: Any) -> Fetcher:
-            return Fetcher(
-                client=client,
-                identity=ME,
-                capsule=Capsule("default", concurrency, queues),
-                limits=DeadLimits(10_000, 15_552_000),
-                inbox=inbox,
-                outbox=outbox,
-                lease=self.lease,
-                outage=Outage(events),
-                counters=self.counters,
-                measures=self.measures,
-                events=events,
-                isolated=False,
-                tick=lambda _now: None,
-                on_work=lambda: None,
-                on_settled=lambda: None,
-            )
-
-        self.slot = Slot.create(concurrency)
-        entries = [self.slot.entry(index) for index in range(concurrency)]
-        self.manager = Manager(entries, fetcher, self.lease.alive, execute, self.crashes.append)
-
-    def register(self) -> None:
-        scripts.register(
-            self.run,
-            ME,
-            lease=15,
-            queues=orjson.dumps(["a", "b", *(f"q{n}" for n in range(40))]).decode(),
-            place="",
-            pid=1,
-            start="1",
-        )
-        self.lease._confirmed_at = float("inf")
-
-    def names(self) -> list[str]:
-        return [name for name, _ in self.said]
-
-    def stop(self) -> None:
-        self.manager.quiet()
-        self.manager.close(5.0)
-
-
-@pytest.fixture
-def work(server: Server) -> Iterator[Callable[..., Worker]]:
-    started: list[Worker] = []
-
-    def start(execute: Callable[[UnitOfWork], Outcome], **options: Any) -> Worker:
-        worker = Worker(server.url, execute, **options)
-        started.append(worker)
-        worker.manager.start()
-        return worker
-
-    yield start
-    for worker in started:
-        worker.stop()
-        assert worker.crashes == []
-
-
-def inflight(r: redis.Redis) -> list[bytes]:
-    return [raw for q in ("a", "b") for raw in r.lrange(keys.inflight(ME, q), 0, -1)]
 
 
 def test_jobs_of_every_queue_are_run_and_acknowledged(r: redis.Redis, work: Callable[..., Worker]) -> None:
