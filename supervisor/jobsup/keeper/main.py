@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import heapq
+import os
 import random
 import select
 import signal
@@ -17,6 +19,7 @@ from jobsup.events import Events
 from jobsup.exits import Exit
 from jobsup.keeper import health, http
 from jobsup.keeper.figures import Gatherer
+from jobsup.keeper.lead import Lead
 from jobsup.keeper.recovery import Recovery
 from jobsup.keeper.scheduler import Scheduler
 from jobsup.log import Logger
@@ -37,6 +40,7 @@ _SPARED = 5.0
 """Seconds after an outage in which no lease is judged.  Their owners could not renew them either, and need up to a
 second to try again and three to give up a dead connection."""
 _SOON = 0.01
+"""Seconds from one look at the schedule to the next, at least, when the first one rang."""
 _MEASURE_EVERY = 300.0
 """Seconds between readings of how long jobs take: it changes slowly."""
 _MOST_CLASSES = 100
@@ -132,6 +136,8 @@ class Keeper:
         self._ready = False
         self._sweep_at = 0.0
         self._schedule_at = 0.0
+        self._looked_at = 0.0
+        self._rang = False
         self._measure_at = 0.0
         self._away_since: float | None = None
         self._primary: str | None = None
@@ -183,10 +189,18 @@ class Keeper:
         self._client = connect(config.redis_url)
         self._gatherer.configure(self._client, config)
         self._recovery = Recovery(self._client, self._events, config.profiles)
-        self._scheduler = Scheduler(self._client, config.profiles[0].wire, limits_of(config.profiles))
-        self._poll_every = min(p.average_scheduled_poll_interval for p in config.profiles)
+        self._scheduler = Scheduler(
+            self._client,
+            config.profiles[0].wire,
+            limits_of(config.profiles),
+            lead=Lead(self._client, os.getppid()),
+            events=self._events,
+            poll=min(profile.average_scheduled_poll_interval for profile in config.profiles),
+        )
 
     def _reconfigure(self, config: Config) -> None:
+        self._scheduler.close()
+        self._schedule_at = 0.0
         try:
             self._configure(config)
         except RedisRefused as error:  # a file that the URL names is gone; the new workers say so too
@@ -220,6 +234,9 @@ class Keeper:
                 timeout = _RETRY
             self._announce()
             self._listen(timeout)
+        if self._away_since is None:
+            with contextlib.suppress(RedisUnavailable, RedisRefused):  # then the lead is taken when its lease is over
+                self._scheduler.leave()
         return Exit.OK
 
     def _announce(self) -> None:
@@ -251,9 +268,14 @@ class Keeper:
             if self._suspects:
                 self._link.send("suspects", queues=self._suspects)
             self._sweep_at = now + _SWEEP_EVERY * random.uniform(0.9, 1.1)
+        if self._rang:
+            self._rang = False
+            self._scheduler.hear()
+            # A moment later: whoever schedules one job schedules more, and each look would be worth one of them.
+            self._schedule_at = min(self._schedule_at, self._looked_at + _SOON)
         if now >= self._schedule_at:
-            more = self._scheduler.enqueue_due(wall())
-            self._schedule_at = now if more else now + self._pause()
+            self._looked_at = now
+            self._schedule_at = now + self._scheduler.step()
         if self._ready and now >= self._measure_at:
             self._tell_durations()
             self._measure_at = now + _MEASURE_EVERY
@@ -266,18 +288,14 @@ class Keeper:
         self._link.send("durations", classes={klass: measured.counts for klass, measured in most})
         self._events.emit("keeper.measured", classes=len(found))
 
-    def _pause(self) -> float:
-        """Until the next job is due, at most the poll interval: something earlier may be scheduled meanwhile."""
-        due = self._scheduler.next_due()
-        until_due = float("inf") if due is None else max(_SOON, due - wall())
-        return min(until_due, self._poll_every)
-
     def _listen(self, timeout: float) -> None:
         poll = select.poll()
-        for source in (self._link, self._wakeup):
-            poll.register(source.fileno(), select.POLLIN)
+        bell = self._scheduler.fileno()
+        for fd in (self._link.fileno(), self._wakeup.fileno(), *(() if bell is None else (bell,))):
+            poll.register(fd, select.POLLIN)
         readable = {fd for fd, _ in poll.poll(timeout * 1000)}
         self._wakeup.drain()
+        self._rang = bell in readable
         if self._link.fileno() not in readable:
             return
         for message, _fds in self._link.receive():
@@ -286,6 +304,7 @@ class Keeper:
         self._stopping = self._stopping or self._link.closed
 
     def _lost(self, error: Exception) -> None:
+        self._scheduler.close()
         self._gatherer.forget()
         if self._away_since is None:
             self._away_since = monotonic()

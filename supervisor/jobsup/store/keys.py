@@ -106,6 +106,8 @@ def owner(identity: str) -> str:
     return f"jobsup:owner:{identity}"
 
 
+SCHEDULER = "jobsup:scheduler"
+"""string: the supervisor whose keeper moves what is due; see ``keeper/lead.py``."""
 DEATHS = "jobsup:deaths"
 """list of JSON: the last workers that ended unasked or had to be killed, on all hosts; newest left."""
 

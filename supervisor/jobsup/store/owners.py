@@ -55,10 +55,3 @@ def due(client: Any, source: str, now: float, limit: int) -> list[bytes]:
     """Members of the sorted set *source* whose time has come, the earliest first."""
     with errors_translated():
         return list(client.zrange(source, "-inf", repr(now), byscore=True, offset=0, num=limit))
-
-
-def next_due(client: Any, source: str) -> float | None:
-    """The earliest score in *source*, in Unix seconds."""
-    with errors_translated():
-        first = client.zrange(source, 0, 0, withscores=True)
-    return float(first[0][1]) if first else None

@@ -193,6 +193,15 @@ def expired(run: Run, limit: int = 100, *, remember: int = REMEMBERED) -> tuple[
     return [name.decode() for name in late], [name.decode() for name in swept]
 
 
+def lead(run: Run, name: str, seconds: float, *, dead: str = "") -> str:
+    """Hold the lead as *name* for *seconds*, or give it up with 0.0; *dead* may be taken it from.
+
+    Returns who holds it now, "" for nobody.
+    """
+    holder = run("lead", [keys.SCHEDULER], [name, int(seconds * 1000), dead])
+    return bytes(holder).decode("utf-8", "replace")
+
+
 def enqueue_due(run: Run, source: str, now: float, jobs: Sequence[tuple[bytes, str, bytes]]) -> int:
     """Move due jobs (member, queue or "", payload to push) out of the sorted set *source*."""
     args: list[Any] = [repr(now)]

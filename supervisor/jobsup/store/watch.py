@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from jobsup.errors import RedisRefused
 from jobsup.store.channel import Channel
 from jobsup.store.connection import Client
 
@@ -14,19 +15,23 @@ class Watch:
 
     The news come as messages on a connection of their own (``REDIRECT``), which both protocols can read.  Used by one
     thread.  Each method raises RedisUnavailable or RedisRefused; ``close``, then, and look again.
+
+    Attributes:
+        deaf: why the server will not ring (an ACL, something between us that does not know how); None: it will.
     """
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._asking: Channel | None = None
         self._hearing: Channel | None = None
+        self.deaf: RedisRefused | None = None
 
     def look(self, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
         """The replies to *commands*, which read keys.  From now on each of these keys rings once."""
-        return self._open().call_all(commands)
+        return (self._asking or self._open()).call_all(commands)
 
     def fileno(self) -> int | None:
-        """What is readable when there is something to hear; None before the first look."""
+        """What is readable when there is something to hear; None: nothing is listened to."""
         return None if self._hearing is None else self._hearing.fileno()
 
     def heard(self) -> set[str] | None:
@@ -43,12 +48,16 @@ class Watch:
         self._asking = self._hearing = None
 
     def _open(self) -> Channel:
-        if self._asking is None:
-            self._hearing = Channel(self._client)
-            self._hearing.open()
+        self._asking = Channel(self._client)
+        self._asking.open()
+        self._hearing = Channel(self._client)
+        self._hearing.open()
+        try:
             self._hearing.call("SUBSCRIBE", "__redis__:invalidate")
-            asking = Channel(self._client)
-            asking.open()
-            asking.call("CLIENT", "TRACKING", "ON", "REDIRECT", self._hearing.id)
-            self._asking = asking
+            self._asking.call("CLIENT", "TRACKING", "ON", "REDIRECT", self._hearing.id)
+            self.deaf = None
+        except RedisRefused as error:
+            self._hearing.close()
+            self._hearing = None
+            self.deaf = error
         return self._asking
