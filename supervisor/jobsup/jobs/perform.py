@@ -24,7 +24,10 @@ def perform(definition: JobDefinition, payload: dict[str, Any]) -> Any:
     """
     if definition.is_async:
         return _awaited(definition, payload)
-    result = chain.compose(chain.server, (definition, payload), lambda: definition.run(payload))()
+    if chain.server:
+        result = chain.compose(chain.server, (definition, payload), lambda: definition.run(payload))()
+    else:
+        result = definition.run(payload)
     if type(result) is CoroutineType:
         result.close()
         raise ArgumentError(

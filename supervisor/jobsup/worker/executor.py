@@ -129,11 +129,12 @@ class Executor:
     def _note(self, unit: UnitOfWork, *, awaits: bool = False) -> None:
         """Into the running table, just before code that may end this process."""
         if unit.entry is not None:
-            thread, native = threading.get_ident(), threading.get_native_id()
+            thread = threading.current_thread()  # which remembers its native id; the kernel would be asked each time
             check = zlib.crc32(unit.raw)
             limit = 0.0 if unit.limit == FOREVER else unit.limit + self.grace
             unit.entry.begin(
-                *(unit.begun, limit, thread, native, check, unit.jid, unit.klass, unit.queue),
+                *(unit.begun, limit, thread.ident or 0, thread.native_id or 0),
+                *(check, unit.jid, unit.klass, unit.queue),
                 timeout=unit.timeout or 0.0,
                 pauses=unit.iterable,
                 awaits=awaits,
