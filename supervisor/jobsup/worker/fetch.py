@@ -27,8 +27,12 @@ _TICK = 1.0
 """Seconds between looks at the clock while nothing happens."""
 _STALE = 0.02
 """Seconds after which jobs taken ahead go back if no thread has started or finished anything meanwhile."""
+_AHEAD = 0.001
+"""Seconds of work taken ahead beyond what a round trip needs, so that several jobs share one."""
 _AHEAD_MAX = 200
 """Jobs taken ahead of the idle threads, at most."""
+_LINGER = 0.002
+"""Seconds for which what finished may wait for more to be settled with it, while all threads have their next jobs."""
 _SETTLE_MAX = 1000
 """Settlements of one turn, at most: bounds how long a script holds the server."""
 _GOES_ON = (GivenBack, Interrupted)
@@ -94,6 +98,8 @@ class Fetcher:
         self._running = 0
         self._unsettled: list[tuple[UnitOfWork, Outcome]] = []
         self._dry = False
+        self._rested = True
+        """Whether it has slept since the last turn, so that several jobs may have finished."""
         self._round_trip = 0.001
         self._duration = 1.0
         self._stale_since: float | None = None
@@ -150,11 +156,14 @@ class Fetcher:
         wanted = self._wanted() if taking else 0
         if now >= self._audit_at:
             self._audit(main)
-        if self._unsettled or (wanted and not self._dry):
+        due = bool(self._unsettled) or (wanted > 0 and not self._dry)
+        lingering = taking and not self._rested and self._inbox.size() > self._low()
+        if due and not lingering:
             self._turn(main, wanted)
+            self._rested = False
         elif self._closing and not taking:
             self.closed = True
-        elif wanted and self._blockers.arm():
+        elif wanted and self._dry and self._blockers.arm():
             self._dry = False
         else:
             if not wanted:
@@ -166,10 +175,16 @@ class Fetcher:
     # -- taking and settling
 
     def _wanted(self) -> int:
-        """How many jobs to take now: the idle threads, and enough to hide a round trip of short jobs."""
-        threads = self._capsule.concurrency
-        ahead = 0 if self._isolated else min(int(threads * self._round_trip / self._duration), _AHEAD_MAX)
-        return max(0, threads + ahead - self._running)
+        """How many jobs to take now: the idle threads, and what short jobs need ahead."""
+        return max(0, self._capsule.concurrency + self._ahead(self._round_trip + _AHEAD) - self._running)
+
+    def _ahead(self, seconds: float) -> int:
+        """How many jobs the threads begin in so many *seconds*."""
+        return 0 if self._isolated else min(int(self._capsule.concurrency * seconds / self._duration), _AHEAD_MAX)
+
+    def _low(self) -> int:
+        """With more than so many unstarted jobs no thread will be idle within a round trip: what finished may wait."""
+        return min(self._ahead(self._round_trip), _AHEAD_MAX // 2)
 
     def _turn(self, main: Channel, wanted: int) -> None:
         self._on_work()
@@ -269,8 +284,10 @@ class Fetcher:
     # -- waiting
 
     def _wait(self) -> None:
-        timeout = _STALE if self._inbox.size() else _TICK
-        readable = self._outbox.wait(self._blockers.descriptors(), timeout)
+        unstarted, low = self._inbox.size(), self._low()
+        timeout = _LINGER if unstarted > low else _STALE if unstarted else _TICK
+        readable = self._outbox.wait(self._blockers.descriptors(), timeout, low)
+        self._rested = True
         self._accept(self._blockers.arrived(readable))
         self._dry = self._dry and not self._blockers.rang(readable)
 
@@ -310,7 +327,7 @@ class Fetcher:
             self.closed = True
             return
         pause = min(1.0, 0.02 * 2 ** min(self._failures, 6))
-        self._outbox.wait([], pause * random.uniform(0.5, 1.0))
+        self._outbox.wait([], pause * random.uniform(0.5, 1.0), 0)
 
     def _audit(self, main: Channel) -> None:
         """Look for jobs in our in-flight lists that no reply ever told us of; give them back.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
 from jobsup.unix.doorbell import Doorbell
@@ -32,17 +32,23 @@ class Inbox:
 
 
 class Outbox:
-    """Finished units.  Rings the Fetcher only when it sleeps: under load nobody pays for a system call."""
+    """Finished units.  Rings the Fetcher only when it sleeps and is needed: under load nobody pays for a system call.
 
-    def __init__(self) -> None:
+    Args:
+        unstarted: how many units wait to be run.
+    """
+
+    def __init__(self, unstarted: Callable[[], int]) -> None:
         self._finished: deque[tuple[UnitOfWork, Outcome]] = deque()
         self._bell = Doorbell()
         self.ring = self._bell.ring
+        self._unstarted = unstarted
+        self._low = 0
         self._asleep = False
 
     def put(self, unit: UnitOfWork, outcome: Outcome) -> None:
         self._finished.append((unit, outcome))
-        if self._asleep:
+        if self._asleep and self._unstarted() <= self._low:
             self.ring()
 
     def collect(self) -> list[tuple[UnitOfWork, Outcome]]:
@@ -52,14 +58,17 @@ class Outbox:
             finished.append(self._finished.popleft())
         return finished
 
-    def wait(self, descriptors: Sequence[int], timeout: float) -> set[int]:
-        """Sleep until something was put, a ring, or one of *descriptors* is readable; return what is."""
+    def wait(self, descriptors: Sequence[int], timeout: float, low: int) -> set[int]:
+        """Sleep until a ring, or one of *descriptors* is readable; return what is.
+
+        What is put rings when not more than *low* units are left to be run.
+        """
         poll = select.poll()
         for fd in (self._bell.fileno(), *descriptors):
             poll.register(fd, select.POLLIN)
         # Announce the sleep before the last look: whoever puts after the look sees the announcement.
-        self._asleep = True
-        events = poll.poll(0 if self._finished else timeout * 1000)
+        self._low, self._asleep = low, True
+        events = poll.poll(0 if self._finished and self._unstarted() <= low else timeout * 1000)
         self._asleep = False
         readable = {fd for fd, _ in events}
         if self._bell.fileno() in readable:

@@ -39,7 +39,7 @@ class Manager:
         lazily: bool,
     ) -> None:
         self._inbox = Inbox()
-        self._outbox = Outbox()
+        self._outbox = Outbox(self._inbox.size)
         self.fetcher = make_fetcher(self._inbox, self._outbox)
         free: SimpleQueue[Processor] = SimpleQueue()
         self._threads = Threads(len(entries), free, self._inbox, on_crash, lazily=lazily)

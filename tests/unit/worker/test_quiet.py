@@ -21,7 +21,8 @@ ME = "host:1:aaaaaaaaaaaa"
 
 
 def test_nothing_in_hand_is_no_leave_to_go_while_a_reply_under_way_may_bring_a_job(server: Server, r: redis.Redis):
-    inbox, outbox, events, lease = Inbox(), Outbox(), Events(), Lease()
+    inbox, events, lease = Inbox(), Events(), Lease()
+    outbox = Outbox(inbox.size)
     scripts.register(scripts.runner(connect(server.url)), ME, lease=15, queues='["a"]', place="", pid=1, start="1")
     lease.confirmed(lease._now())
     turns = 0
