@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jobsup.client import Client as Client
+    from jobsup.client import apush_many as apush_many
+    from jobsup.client import push_many as push_many
     from jobsup.errors import Cancelled as Cancelled
     from jobsup.errors import Shutdown as Shutdown
     from jobsup.errors import TimeLimitExceeded as TimeLimitExceeded
@@ -19,7 +21,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Cancelled", "Client", "IterableJob", "Job", "Shutdown", "TimeLimitExceeded", "job"]
+__all__ = [
+    "Cancelled",
+    "Client",
+    "IterableJob",
+    "Job",
+    "Shutdown",
+    "TimeLimitExceeded",
+    "apush_many",
+    "job",
+    "push_many",
+]
 
 _HOME = {
     "Cancelled": "jobsup.errors",
@@ -28,7 +40,9 @@ _HOME = {
     "Job": "jobsup.jobs.base",
     "Shutdown": "jobsup.errors",
     "TimeLimitExceeded": "jobsup.errors",
+    "apush_many": "jobsup.client",
     "job": "jobsup.jobs.decorator",
+    "push_many": "jobsup.client",
 }
 
 

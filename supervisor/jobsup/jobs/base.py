@@ -112,6 +112,11 @@ class Job:
         return cls._enqueue().perform_bulk(arg_lists, batch_size=batch_size, at=at)
 
     @classmethod
+    def item(cls, *args: Any) -> dict[str, Any]:
+        """The job as ``push_many`` takes it; see ``Enqueuer.item``."""
+        return cls._enqueue().item(*args)
+
+    @classmethod
     def perform_inline(cls, *args: Any) -> Any:
         """Run it here and now as a worker would; see ``Enqueuer.perform_inline``."""
         return cls._enqueue().perform_inline(*args)

@@ -54,7 +54,7 @@ class Enqueuer(Generic[P, R]):
             RedisUnavailable: Redis does not answer.
             RedisRefused: Redis answers but does not take it.
         """
-        return client.default().push(self._item(self._positional(args, kwargs), self._at))
+        return client.default().push(self.item(*args, **kwargs))
 
     def perform_in(self, seconds: float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Run it *seconds* from now.  Raises as ``perform_async``."""
@@ -80,6 +80,14 @@ class Enqueuer(Generic[P, R]):
         self._check(arg_lists, 0, len(arg_lists))
         return client.default().push_bulk(self._item(list(arg_lists), self._times(at)), batch_size=batch_size)
 
+    def item(self, *args: P.args, **kwargs: P.kwargs) -> dict[str, Any]:
+        """The job as ``push_many`` takes it.
+
+        Raises:
+            ArgumentError: the job does not take these arguments.
+        """
+        return self._item(self._positional(args, kwargs), self._at)
+
     def perform_inline(self, *args: P.args, **kwargs: P.kwargs) -> R | None:
         """Run it here and now as a worker would: middleware, arguments through JSON.  Returns its result.
 
@@ -102,7 +110,7 @@ class Enqueuer(Generic[P, R]):
 
     async def aperform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """``perform_async``, awaited; what is wrong is found before Redis is asked."""
-        return await client.default().apush(self._item(self._positional(args, kwargs), self._at))
+        return await client.default().apush(self.item(*args, **kwargs))
 
     async def aperform_in(self, seconds: float, /, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """``perform_in``, awaited."""

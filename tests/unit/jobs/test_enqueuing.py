@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from conftest import Server
-from jobsup import Job, client, job
+from jobsup import Job, apush_many, client, job, push_many
 from jobsup.errors import ArgumentError, UnknownOption
 from jobsup.jobs import registry
 from jobsup.jobs.enqueuer import moment
@@ -240,3 +240,31 @@ def test_a_plain_job_is_awaited_inline_in_a_thread_so_that_the_loop_goes_on() ->
 
     assert where.perform_inline() == threading.get_ident()
     assert asyncio.run(where.aperform_inline()) != threading.get_ident()
+
+
+def test_jobs_of_several_classes_go_in_one_round_trip(r: redis.Redis) -> None:
+    refund = job(name="Refund")(lambda n: None)
+    payment().perform_async(0)  # connects
+    before = r.info("stats")["total_reads_processed"]
+
+    jids = push_many([payment().item(1), refund.set(queue="low").item(2), refund.set(wait=60).item(3)])
+
+    assert r.info("stats")["total_reads_processed"] - before <= 2  # the second is that of this question
+    assert len(set(jids)) == 3
+    assert json.loads(r.lindex("queue:low", 0))["class"] == "Refund"  # type: ignore[arg-type]
+    assert r.zcard("schedule") == 1
+
+
+def test_an_item_with_a_mistake_is_named_and_nothing_is_pushed(r: redis.Redis) -> None:
+    with pytest.raises(ArgumentError, match=r"items\[1\]: args\[0\] is a set"):
+        push_many([payment().item(1), payment().item({1})])
+
+    assert r.dbsize() == 0
+
+
+def test_from_an_event_loop_several_classes_are_pushed_alike(r: redis.Redis) -> None:
+    refund = job(name="Refund")(lambda n: None)
+
+    jids = asyncio.run(apush_many([payment().item(1), refund.item(2)]))
+
+    assert [in_queue(r, "critical")[0]["jid"], in_queue(r, "default")[0]["jid"]] == jids
