@@ -33,39 +33,46 @@ class Threads:
         self._inbox = inbox
         self._on_crash = on_crash
         self._lazily = lazily
-        self._started = 0
-        self._starting = threading.Lock()
         # One entry for each thread that is not occupied, but for one.  A deque, because both its ends are atomic.
         self._spare: deque[None] = deque()
+        self._wanted: SimpleQueue[None] = SimpleQueue()
+        self._growing = lazily
 
     def start(self) -> None:
-        for _ in range(1 if self._lazily else self._most):
-            self._start_one()
+        for number in range(1 if self._lazily else self._most):
+            self._start_one(number)
+        if self._lazily:
+            threading.Thread(target=self._start_as_wanted, name="jobsup-threads", daemon=True).start()
 
     def occupy(self, run: Callable[..., Any], *args: Any) -> Any:
         """Call *run* and return what it does."""
         try:
             self._spare.pop()
         except IndexError:
-            self._watch_on()
+            if self._growing:
+                self._wanted.put(None)
         try:
             return run(*args)
         finally:
             # Should an interruption hit just before, a thread will be started that need not be.
             self._spare.append(None)
 
-    def _watch_on(self) -> None:
-        try:
-            self._start_one()
-        except RuntimeError as error:  # no thread to be had: what lies in the inbox would wait for this job
-            self._on_crash(error)
+    def _start_as_wanted(self) -> None:
+        """In a thread of its own, which nobody interrupts.
 
-    def _start_one(self) -> None:
-        with self._starting:
-            if self._started < self._most:  # else each has a job, and no Processor is free
-                threading.Thread(target=self._run, name=f"jobsup-{self._started + 1}", daemon=True).start()
-                # Last: should an interruption hit before, there is one too many, and not one too few.
-                self._started += 1
+        Until a new thread runs Python takes it for the one that starts it: what is raised in that one can kill the new
+        one at its first step, and the other would wait for it for ever.
+        """
+        try:
+            for number in range(1, self._most):
+                self._wanted.get()
+                self._start_one(number)
+        except RuntimeError as error:  # no thread to be had: what lies in the inbox would wait for a job to end
+            self._on_crash(error)
+        self._growing = False
+
+    def _start_one(self, number: int) -> None:
+        threading.Thread(target=self._run, name=f"jobsup-{number + 1}", daemon=True).start()
 
     def _run(self) -> None:
         processor: Processor | None = None
