@@ -45,9 +45,10 @@ def test_one_client_serves_any_number_of_loops_and_many_pushes_at_once(client: C
     async def many() -> list[str | None]:
         return await asyncio.gather(*(client.apush({"class": "X", "args": [n]}) for n in range(100)))
 
+    before = r.info("clients")["connected_clients"]
     assert len({*asyncio.run(many()), *asyncio.run(many())}) == 200
     assert r.llen("queue:default") == 200
-    assert r.info("clients")["connected_clients"] < 12
+    assert r.info("clients")["connected_clients"] <= before + 8
 
 
 def test_a_bulk_goes_in_slices_keeps_its_order_and_lets_the_loop_go_on(client: Client, r: redis.Redis) -> None:
