@@ -94,6 +94,8 @@ def recorded() -> Counts:
         KeyError: none was recorded.
     """
     baseline: dict[str, Counts] = json.loads(BASELINE.read_text())
+    if version() not in baseline:
+        raise KeyError(f"no baseline for Python {version()}: record one with python -m benchmarks.cost --record")
     return baseline[version()]
 
 
