@@ -1,9 +1,9 @@
 """Jobs through reloads under load: none lost, none run twice, and how long they wait compared with no reload.
 
-    python -m benchmarks.reload --jobs 5000 --reloads 20 [--json result.json]
+    python -m benchmarks.reload --jobs 5000 --reloads 20 [--work 0.15] [--json result.json]
 
-The same load runs twice, without reloads and with them.  Exit code 1 when a job is lost or runs twice, or when a
-reload fails.
+The same load runs twice, without reloads and with them: jobs come at random moments, as those of many users do, the
+same in both runs.  Exit code 1 when a job is lost or runs twice, or when a reload fails.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -25,13 +26,12 @@ from benchmarks.chaos.processes import Jobsup, Server, left_in
 from benchmarks.chaos.verdict import percentiles
 from jobsup import client
 
-WORK = 0.02
-"""Seconds that a job takes."""
+SEED = 1
 WITHIN = 60.0
 
 
-def measure(jobs: int, rate: float, reloads: int, processes: int) -> dict[str, Any]:
-    """One run: *jobs* at *rate* per second while *reloads* follow one another, evenly spread."""
+def measure(jobs: int, rate: float, work: float, reloads: int, processes: int) -> dict[str, Any]:
+    """One run: *jobs* of *work* seconds, *rate* per second, while *reloads* follow one another, evenly spread."""
     directory = os.path.realpath(tempfile.mkdtemp(prefix="jobsup-reload-"))
     os.environ["CHAOS_DIRECTORY"] = directory
     path = ledger.create(directory)
@@ -43,7 +43,7 @@ def measure(jobs: int, rate: float, reloads: int, processes: int) -> dict[str, A
         taken: list[float] = []
         reloader = threading.Thread(target=reload_again, args=(directory, reloads, jobs / rate, taken))
         reloader.start()
-        pushed = push(server.port, jobs, rate)
+        pushed = push(server.port, jobs, rate, work)
         reloader.join()
         book = ledger.Ledger()
 
@@ -69,17 +69,19 @@ def measure(jobs: int, rate: float, reloads: int, processes: int) -> dict[str, A
     }
 
 
-def push(port: int, jobs: int, rate: float) -> list[float]:
-    """Push at a steady rate; returns when each was pushed, Unix seconds."""
+def push(port: int, jobs: int, rate: float, work: float) -> list[float]:
+    """Push at random moments; returns when each was pushed, Unix seconds."""
     client.configure(f"redis://127.0.0.1:{port}/0")
     from benchmarks.chaos.jobs import Slow
 
     pushed = []
-    begun = time.monotonic()
+    gaps = random.Random(SEED)
+    at = time.monotonic()
     for number in range(jobs):
-        time.sleep(max(0.0, begun + number / rate - time.monotonic()))
+        at += gaps.expovariate(rate)
+        time.sleep(max(0.0, at - time.monotonic()))
         pushed.append(time.time())
-        Slow.perform_async(number, WORK)
+        Slow.perform_async(number, work)
     return pushed
 
 
@@ -106,12 +108,13 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=5000)
     parser.add_argument("--reloads", type=int, default=20)
     parser.add_argument("--rate", type=float, default=80.0, help="jobs per second")
+    parser.add_argument("--work", type=float, default=0.15, help="seconds that a job takes")
     parser.add_argument("--processes", type=int, default=4, help="workers in the pool, of four threads each")
     parser.add_argument("--json", type=Path, help="write the result there")
     options = parser.parse_args()
     result = {}
     for name, reloads in (("without", 0), ("with", options.reloads)):
-        result[name] = measure(options.jobs, options.rate, reloads, options.processes)
+        result[name] = measure(options.jobs, options.rate, options.work, reloads, options.processes)
         print(name, json.dumps(result[name]), flush=True)
     result["p99_ratio"] = round(result["with"]["waited_seconds"]["p99"] / result["without"]["waited_seconds"]["p99"], 2)
     print(f"p99 of the waiting time with reloads: {result['p99_ratio']} times that without")
