@@ -351,12 +351,13 @@ def _is_number(value: Any) -> bool:
 
 
 _default: Client | None = None
+_make: Callable[[], Client] = Client
 
 
 def default() -> Client:
-    """The client that jobs are pushed with: what ``use`` set, else one for the environment's Redis."""
+    """The client that jobs are pushed with: what ``use`` set, else what was offered, else the environment's Redis."""
     # Without a lock, which a fork could copy while it is held: at worst two are made and one is dropped.
-    return _default or use(Client())
+    return _default or use(_make())
 
 
 def push_many(items: Iterable[dict[str, Any]]) -> list[str | None]:
@@ -384,6 +385,7 @@ def use(client: Client) -> Client:
     return client
 
 
-def offer(client: Client) -> Client:
-    """Push from now on with *client*, unless the application has chosen one itself."""
-    return _default or use(client)
+def offer(make: Callable[[], Client]) -> None:
+    """Push from now on with what *make* makes when first needed, unless the application chooses a client itself."""
+    global _make
+    _make = make

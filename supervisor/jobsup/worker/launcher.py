@@ -74,7 +74,7 @@ def run(
             link.send("failed", traceback=explained(error), permanent=True)
             return Exit.SOFTWARE
     # Jobs that enqueue jobs mean the Redis they came from, not whatever the environment names.
-    client.offer(client.Client(config.redis_url, wire=profile.wire))
+    client.offer(lambda: client.Client(config.redis_url, wire=profile.wire))
     return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
 
 
