@@ -92,6 +92,7 @@ class Client:
     ) -> None:
         self._url = redis_url.resolve(url)
         self._redis = connect(self._url)
+        self._pusher = queues.Pusher(self._redis)
         self.wire = _wire(wire)
         self.middleware = chain.client if middleware is None else middleware
         self._backlog = Backlog(self._write) if reliable_push else None
@@ -209,8 +210,9 @@ class Client:
             payload = passed
             _validate(payload)
         # After the middleware, as in Sidekiq: it may add to the payload, or turn arguments into what JSON has.
-        for key, value in payload.items():
-            wire_format.check_args(value, where if key == "args" else key)
+        if not wire_format.is_plain(payload):
+            for key, value in payload.items():
+                wire_format.check_args(value, where if key == "args" else key)
         return payload
 
     def _numbered(self, index: int, item: dict[str, Any]) -> dict[str, Any] | None:
@@ -281,7 +283,7 @@ class Client:
 
     def _write(self, batch: Batch) -> None:
         try:
-            queues.push(self._redis, batch.now, batch.later)
+            self._pusher.push(batch.now, batch.later)
         except RedisUnavailable as error:
             raise RedisUnavailable(redis_url.unanswered(self._url, error)) from error
 

@@ -226,12 +226,15 @@ def check_args(args: object, where: str = "args") -> None:
     Raises:
         ArgumentError: naming the path of the first offender.
     """
-    if not _is_plain(args, depth=2):
+    if not is_plain(args, depth=2):
         _check(args, where, depth=2)
 
 
-def _is_plain(value: Any, depth: int) -> bool:
-    """Whether there is nothing to refuse.  False for what only ``_check``, which can name the place, may judge."""
+def is_plain(value: Any, depth: int = 1) -> bool:
+    """Whether *value*, a payload or a part of one, holds nothing that ``check_args`` could refuse.
+
+    Quick, and False for much that is right as well: only the check, which can name the place, may judge that.
+    """
     kind = type(value)
     if kind is str:
         return bool(value.isascii())
@@ -248,7 +251,7 @@ def _is_plain(value: Any, depth: int) -> bool:
     if depth > MAX_DEPTH:
         return False
     # Lazily, so that it ends at the first that is not: what holds itself twice would else be followed down every way.
-    return all(_is_plain(inner, depth + 1) for inner in children)
+    return all(is_plain(inner, depth + 1) for inner in children)
 
 
 def _check(value: object, where: str, depth: int) -> None:

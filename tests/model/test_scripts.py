@@ -87,7 +87,7 @@ class Store(RuleBasedStateMachine):
         jobs = {queue: [self.payload() for _ in range(count)] for queue in sorted(spread)}
         for _ in range(1 + (again and count == 1)):  # its reply was lost: the documented second copy
             try:
-                queues.push(self.client, jobs)
+                queues.Pusher(self.client).push(jobs)
                 accepted = True
             except RedisRefused:
                 accepted = False
@@ -97,7 +97,7 @@ class Store(RuleBasedStateMachine):
     def schedules(self, delay: int, again: bool) -> None:
         jobs = [(self.now + delay, self.payload())]
         for _ in range(1 + again):
-            queues.push(self.client, {}, jobs)
+            queues.Pusher(self.client).push({}, jobs)
             self.model.schedule(jobs)
 
     # workers

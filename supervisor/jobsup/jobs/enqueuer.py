@@ -45,6 +45,9 @@ class Enqueuer(Generic[P, R]):
         self._counts = _positional_counts(signature)
         self._options = options or definition.options
         self._at = at
+        stated = self._options.to_payload()
+        head = {"retry": stated.pop("retry"), "queue": stated.pop("queue"), "class": definition.name}
+        self._stated = head | stated
 
     def perform_async(self, *args: P.args, **kwargs: P.kwargs) -> str | None:
         """Enqueue it now.
@@ -205,9 +208,10 @@ class Enqueuer(Generic[P, R]):
         return list(bound.args)
 
     def _item(self, args: list[Any], at: Any) -> dict[str, Any]:
-        stated = self._options.to_payload()
-        head = {"retry": stated.pop("retry"), "queue": stated.pop("queue"), "class": self.definition.name}
-        return head | stated | {"args": args, "at": at}
+        item = self._stated | {"args": args, "at": at}
+        if "tags" in item:
+            item["tags"] = list(item["tags"])  # each job its own: middleware may add to them
+        return item
 
 
 @cache

@@ -268,3 +268,12 @@ def test_from_an_event_loop_several_classes_are_pushed_alike(r: redis.Redis) -> 
     jids = asyncio.run(apush_many([payment().item(1), refund.item(2)]))
 
     assert [in_queue(r, "critical")[0]["jid"], in_queue(r, "default")[0]["jid"]] == jids
+
+
+def test_a_tag_that_middleware_adds_to_one_job_is_none_of_the_next(r: redis.Redis) -> None:
+    chain.client.add(lambda payload, call_next: (payload["tags"].append(payload["args"][0]), call_next())[1])
+
+    for number in (1, 2):
+        payment().perform_async(number)
+
+    assert [found["tags"] for found in in_queue(r, "critical")] == [["a", "b", 1], ["a", "b", 2]]
