@@ -49,6 +49,8 @@ class Outbox:
     def put(self, unit: UnitOfWork, outcome: Outcome) -> None:
         self._finished.append((unit, outcome))
         if self._asleep and self._unstarted() <= self._low:
+            # Once: until the Fetcher has the interpreter's lock hundreds of jobs may end, each with a system call.
+            self._asleep = False
             self.ring()
 
     def collect(self) -> list[tuple[UnitOfWork, Outcome]]:
