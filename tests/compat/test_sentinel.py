@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -99,6 +100,7 @@ def test_a_planned_failover_loses_nothing_where_a_primary_writes_only_with_a_rep
 
     while watched.primary() is old or not watched.synchronised():
         push()
+        time.sleep(0.005)  # a few thousand jobs are enough, and are to be worked off in time
     eventually(push, within=30)  # a replica that has all may still be unknown to its primary as a good one
     worked_off(app, watched, pushed)
     said_once(app)

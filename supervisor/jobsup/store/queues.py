@@ -74,6 +74,7 @@ class Pusher:
         except IndexError:
             connection = self._pool.connection_class(**self._pool.connection_kwargs)
         try:
+            connection.connect()  # does nothing when it is; sending would connect too, but without asking Sentinels
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             refusals = [error for _ in commands if (error := _refusal(connection)) is not None]
         except BaseException:
