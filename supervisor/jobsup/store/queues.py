@@ -69,12 +69,8 @@ class Pusher:
     def _send(self, commands: Sequence[tuple[Any, ...]]) -> None:
         if self._pid != os.getpid():
             self._pid, self._idle = os.getpid(), deque()  # those are the parent's
+        connection = self._connection()
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._pool.connection_class(**self._pool.connection_kwargs)
-        try:
-            connection.connect()  # does nothing when it is; sending would connect too, but without asking Sentinels
             connection.send_packed_command(connection.pack_commands(commands), check_health=False)
             refusals = [error for _ in commands if (error := _refusal(connection)) is not None]
         except BaseException:
@@ -83,6 +79,14 @@ class Pusher:
         self._idle.append(connection)
         if refusals:
             raise refusals[0]
+
+    def _connection(self) -> Any:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            connection = self._pool.connection_class(**self._pool.connection_kwargs)
+            connection.connect()  # sending would connect too, but without asking the Sentinels
+            return connection
 
 
 def _worth_once_more(error: redis.RedisError) -> bool:
