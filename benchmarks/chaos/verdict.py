@@ -92,6 +92,10 @@ def judge(
     twice = set(repeated)
     for number, run, again in superseded(runs):
         fault = explain(run, again, faults, timeout)
+        if fault is None and number in repeated:
+            # Two copies run side by side, so that what follows a run may be the second one of the other copy.
+            others = (other for other in runs[number] if other is not run and other.start < again)
+            fault = next(filter(None, (explain(other, again, faults, timeout) for other in others)), None)
         if fault is None and number in twice:
             twice.remove(number)
             verdict.reruns["push.repeated"] += 1

@@ -134,6 +134,15 @@ def test_how_soon_is_told_apart_for_faults_that_nothing_else_came_near():
     assert verdict.alone["worker.kill"] == [0.5]
 
 
+def test_the_second_run_of_one_copy_of_a_push_may_follow_the_first_run_of_the_other():
+    runs = {1: [Run(PID, 10.0), Run(101, 10.02, 11.5), Run(200, 10.9, 12.4)]}
+    killed = fault("worker.kill", 10.15)
+
+    assert judge([1], runs, [killed], TIMEOUT, repeated={1}).reruns == {"push.repeated": 1, "worker.kill": 1}
+    assert judge([1], runs, [killed], TIMEOUT).unexplained
+    assert judge([1], runs, [], TIMEOUT, repeated={1}).unexplained
+
+
 def test_a_push_that_may_have_been_sent_twice_explains_one_run_more_and_no_third():
     runs = [Run(PID, 10.0, 10.1), Run(PID, 10.2, 10.3)]
     assert not judge([1], {1: runs}, [], TIMEOUT, repeated={1}).unexplained
