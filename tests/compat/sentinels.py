@@ -64,8 +64,11 @@ class Watched:
 
         After a promotion both are primaries for a while, with nothing yet to tell them apart by.
         """
-        with self.nodes[0].client() as first, self.nodes[1].client() as second:
-            states = [client.info("replication") for client in (first, second)]
+        try:
+            with self.nodes[0].client() as first, self.nodes[1].client() as second:
+                states = [client.info("replication") for client in (first, second)]
+        except redis.ConnectionError:  # who changes its role ends its connections
+            return False
         links = [state.get("master_link_status", "primary") for state in states]
         return sorted(links) == ["primary", "up"] and len({state["master_repl_offset"] for state in states}) == 1
 

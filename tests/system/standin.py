@@ -82,7 +82,7 @@ def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
     if (HOME / f"worker-crashes-{generation}").exists():
         os._exit(3)
     if (HOME / f"worker-hangs-{generation}").exists():
-        signal.pause()
+        select.select([wakeup], [], [])  # not pause(), which sleeps on when the signal came just before it
     if (HOME / "grandchild").exists() and os.fork() == 0:
         note("grandchild", os.getpid())
         time.sleep(60)
