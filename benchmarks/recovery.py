@@ -172,13 +172,13 @@ class Supervisor:
         """Pids of our session that live."""
         return [pid for pid in psutil.pids() if session(pid) == self.process.pid and alive(pid)]
 
-    def until(self, check: Callable[[], object], within: float = 40.0) -> float:
+    def until(self, check: Callable[[], object], within: float = 40.0, every: float = 0.001) -> float:
         """Wait; returns when it was so, in Unix seconds."""
         deadline = time.monotonic() + within
         while not check():
             if time.monotonic() > deadline:
                 raise SystemExit(f"gave up waiting; the log says:\n{self.log()[-3000:]}")
-            time.sleep(0.001)
+            time.sleep(every)
         return time.time()
 
 
@@ -259,11 +259,18 @@ def own_fault(supervisor: Supervisor, fault: str, running: int, found: Found) ->
 
 
 def follow(supervisor: Supervisor, since: float, jobs: range, found: Found) -> None:
-    """From *since*, when its worker died, until each of *jobs* starts again and the replacement is READY."""
-    supervisor.until(lambda: all(len(supervisor.noted("start")[n]) > 1 for n in jobs))
-    supervisor.until(lambda: len(READY.findall(supervisor.log())) > 1)
+    """From *since*, when its worker died, until each of *jobs* starts again and the replacement is READY.
+
+    The moments were written down by those concerned: looking for them seldom leaves the processors to them.
+    """
+    supervisor.until(lambda: again(supervisor.noted("start"), jobs), every=0.05)
+    supervisor.until(lambda: len(READY.findall(supervisor.log())) > 1, every=0.05)
     found["job starts again"] += [supervisor.noted("start")[n][1][1] - since for n in jobs]
     found["replacement READY"].append(moment(READY.findall(supervisor.log())[1][0]) - since)
+
+
+def again(starts: dict[int, list[tuple[int, float]]], jobs: range) -> bool:
+    return all(len(starts[n]) > 1 for n in jobs)
 
 
 def killed_keeper(supervisor: Supervisor, found: Found) -> None:

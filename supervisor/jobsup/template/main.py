@@ -2,7 +2,8 @@
 
 1. load     import what the profiles require, freeze the garbage collector's objects (a collection in a
             worker then leaves the shared pages alone), say ``loaded`` or ``failed``
-2. spawn    fork one worker for the parent, which reaps it; say ``spawned`` with a pidfd
+2. spawn    fork a worker for the parent, which reaps it; say ``spawned`` with a pidfd.  All that were
+            asked for meanwhile come from one fork of the template: suspects do not wait for one another
 3. EOF      the parent is gone: leave at once, workers see their own EOF
 
 It runs no job and starts no thread.  Signals keep their default action: a TERM ends it, the parent replaces
@@ -15,7 +16,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NoReturn, TypeAlias
 
 from jobsup import clock
@@ -29,6 +31,8 @@ from jobsup.unix.slot import Slot
 
 RunWorker: TypeAlias = Callable[[Link, Slot, Config, Profile, str, int, bool], int]
 """link, slot, config, profile, nonce, generation, whether the application is loaded -> exit code"""
+Birth: TypeAlias = tuple[Message, list[int]]
+"""A ``spawn``, with the descriptors of the worker's link and slot."""
 Load: TypeAlias = Callable[[Sequence[str], str], None]
 
 
@@ -51,14 +55,20 @@ class Template:
 
     def run(self) -> int:
         while not self._link.closed:
+            births: list[Birth] = []
+            stopped = False
             for message, fds in self._link.receive():
                 if message["op"] == "load":
                     if not self._start(message):
                         return Exit.SOFTWARE
                 elif message["op"] == "spawn":
-                    self._spawn(message, fds)
+                    births.append((message, fds))
                 elif message["op"] == "stop":
-                    return Exit.OK
+                    stopped = True
+            if births:
+                self._spawn(births)
+            if stopped:
+                return Exit.OK
         return Exit.OK
 
     def _start(self, message: Message) -> bool:
@@ -79,29 +89,28 @@ class Template:
         self._link.send("loaded", seconds=clock.monotonic() - begun)
         return True
 
-    def _spawn(self, message: Message, fds: list[int]) -> None:
-        nonce = message["nonce"]
-
-        def report(pid: int, pidfd: int) -> None:
+    def _spawn(self, births: list[Birth]) -> None:
+        def report(nonce: str, pid: int, pidfd: int) -> None:
             self._link.send("spawned", fds=[pidfd], nonce=nonce, pid=pid)
 
-        def body() -> NoReturn:
-            self._be_worker(message, fds)
+        def body(birth: Birth) -> NoReturn:
+            self._be_worker(birth, births)
 
         try:
-            if not fork.fork_for(self._parent, report, body):
-                self._link.send("spawn_failed", nonce=nonce, error="the system has no process to spare")
+            if not fork.fork_for(self._parent, report, {birth[0]["nonce"]: partial(body, birth) for birth in births}):
+                for message, _ in births:  # of those that were named before the parent knows better
+                    self._link.send("spawn_failed", nonce=message["nonce"], error="the system has no process to spare")
         finally:
             # Nobody but the worker may hold its end: the parent waits for EOF on the other one.
-            for fd in fds:
-                os.close(fd)
+            _close(births)
 
-    def _be_worker(self, message: Message, fds: list[int]) -> NoReturn:
+    def _be_worker(self, birth: Birth, births: list[Birth]) -> NoReturn:
         code: int = Exit.SOFTWARE
+        message, (link_fd, slot_fd) = birth
         try:
             self._link.close()
+            _close(other for other in births if other is not birth)
             fork.reset_signals()
-            link_fd, slot_fd = fds
             profile = self._config.profile(message["profile"])
             link = Link.from_fd(link_fd, blocking=False)
             slot = Slot.from_fd(slot_fd)
@@ -119,6 +128,12 @@ class Template:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+
+
+def _close(births: Iterable[Birth]) -> None:
+    for _, fds in births:
+        for fd in fds:
+            os.close(fd)
 
 
 def run(link_fd: int, run_worker: RunWorker, load: Load = load_application) -> int:

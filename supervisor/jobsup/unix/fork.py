@@ -1,17 +1,16 @@
-"""Fork a process that becomes the child of our parent, not ours.
+"""Fork processes that become the children of our parent, not ours.
 
-A template forks twice: the *middle* process forks the worker, names it to the supervisor by a pidfd while
-it is still its parent, and ends; the kernel then gives the worker to the nearest subreaper, the supervisor.
+A template forks twice: the *middle* process forks the workers, names each to the supervisor by a pidfd while
+it is still its parent, and ends; the kernel then gives the workers to the nearest subreaper, the supervisor.
 So a template can come and go without its workers, and the supervisor can reap each of them exactly.
 Linux only (subreaper, pidfd).
 """
 
 import contextlib
 import os
-import random
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from jobsup.unix import process
@@ -21,13 +20,19 @@ _REPARENT_POLL = 0.0005
 _MIDDLE_FAILED = 1
 
 
-def fork_for(supervisor: int, report: Callable[[int, int], None], body: Callable[[], NoReturn]) -> bool:
-    """Run *body* in a new child of process *supervisor*; False when the system had no process for it.
+def fork_for(
+    supervisor: int, report: Callable[[str, int, int], None], bodies: Mapping[str, Callable[[], NoReturn]]
+) -> bool:
+    """Run each of *bodies* in a new child of process *supervisor*.
 
-    *report* is called in the middle process with the pid and a pidfd of the new one; until it has returned, *body*
-    does not begin, and if it fails, never.  *body* runs with all signals blocked: whoever wants them sets its
-    handlers, then unblocks (a signal sent right after the fork thus meets the right handler instead of an inherited
-    one).
+    *report* is called in the middle process with the key of a body, the pid and a pidfd of its process; until it has
+    returned, that body does not begin, and if it fails, never.  A body runs with all signals blocked: whoever wants
+    them sets its handlers, then unblocks (a signal sent right after the fork thus meets the right handler instead of an
+    inherited one).
+
+    Returns:
+        False when the system had no process for one of them, or the middle process died: those that were not
+        reported do not exist.
     """
     with masked():
         try:
@@ -35,25 +40,32 @@ def fork_for(supervisor: int, report: Callable[[int, int], None], body: Callable
         except OSError:
             return False
         if middle == 0:
-            _be_middle(supervisor, report, body)
+            _be_middle(supervisor, report, bodies)
         _, status = os.waitpid(middle, 0)
     return status == 0
 
 
-def _be_middle(supervisor: int, report: Callable[[int, int], None], body: Callable[[], NoReturn]) -> NoReturn:
+def _be_middle(
+    supervisor: int, report: Callable[[str, int, int], None], bodies: Mapping[str, Callable[[], NoReturn]]
+) -> NoReturn:
     # os._exit everywhere: nothing that was registered in the template (atexit, buffers) is ours to run.
     status = _MIDDLE_FAILED
     try:
         middle = os.getpid()
-        named, naming = os.pipe()
-        pid = os.fork()
-        if pid == 0:
-            os.close(naming)
-            _be_grandchild(middle, supervisor, named, body)
-        with contextlib.suppress(PermissionError, ProcessLookupError):
-            os.setpgid(pid, pid)  # in both: a killpg must never meet a child that has not done it yet
-        report(pid, os.pidfd_open(pid))
-        os.write(naming, b"!")
+        for name, body in bodies.items():
+            named, naming = os.pipe()
+            pid = os.fork()
+            if pid == 0:
+                os.close(naming)
+                _be_grandchild(middle, supervisor, named, body)
+            with contextlib.suppress(PermissionError, ProcessLookupError):
+                os.setpgid(pid, pid)  # in both: a killpg must never meet a child that has not done it yet
+            pidfd = os.pidfd_open(pid)
+            report(name, pid, pidfd)
+            os.write(naming, b"!")
+            # Before the next fork: a copy of the writing end would keep this one waiting when we die.
+            for fd in (named, naming, pidfd):
+                os.close(fd)
         status = 0
     finally:
         os._exit(status)
@@ -71,7 +83,6 @@ def _be_grandchild(middle: int, supervisor: int, named: int, body: Callable[[], 
         while os.getppid() == middle:
             time.sleep(_REPARENT_POLL)
         process.die_with_parent(supervisor)
-        random.seed()
         body()
     finally:
         os._exit(_MIDDLE_FAILED)

@@ -8,6 +8,7 @@ the fork that made the worker.
 import json
 import os
 import socket
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ Message: TypeAlias = dict[str, Any]
 
 _CHUNK = 65_536
 _MAX_FDS = 16
+_FD = array("i").itemsize
 _MAX_PENDING = 4 * 1024 * 1024
 """Bytes a side may leave unread, or write without ending a line, before it is given up."""
 _CLOEXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)  # macOS has none
@@ -26,10 +28,10 @@ class Link:
 
     1. send      queue a message; write what the socket takes now
     2. flush     write more when the socket is writable (``pending`` says whether there is more)
-    3. receive   everything that has arrived, without waiting
+    3. receive   everything that has arrived
 
     A non-blocking link never waits, which is what the parent needs; a blocking one waits in ``send`` and in
-    ``receive`` until something has arrived.  Not thread-safe.
+    ``receive`` until something has arrived, and takes all that has.  Not thread-safe.
     """
 
     def __init__(self, sock: socket.socket, *, blocking: bool) -> None:
@@ -105,9 +107,11 @@ class Link:
             ValueError: the peer wrote something that is not one JSON object per line, or named
                 descriptors that it did not send.
         """
+        flags = _CLOEXEC
         while not self.closed:
             try:
-                data, fds, _flags, _address = socket.recv_fds(self._sock, _CHUNK, _MAX_FDS, _CLOEXEC)
+                # One call stops behind a message with descriptors, whatever waits behind that.
+                data, fds = _received(self._sock, flags)
             except BlockingIOError:
                 break
             except InterruptedError:
@@ -122,8 +126,8 @@ class Link:
             self._in += data
             if len(self._in) > _MAX_PENDING and b"\n" not in self._in:
                 raise ValueError("a message without an end")
-            if self._sock.getblocking() and (self.closed or b"\n" in data):
-                break
+            if b"\n" in data:
+                flags |= socket.MSG_DONTWAIT
         messages = []
         *lines, rest = self._in.split(b"\n")
         self._in = bytearray(rest)
@@ -164,3 +168,13 @@ def _duplicated(fds: Sequence[int]) -> list[int]:
 def pair() -> tuple[socket.socket, socket.socket]:
     """Two connected ends, close-on-exec."""
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+def _received(sock: socket.socket, flags: int) -> tuple[bytes, list[int]]:
+    # Not socket.recv_fds: it takes flags and does not pass them on.
+    data, ancillary, _, _ = sock.recvmsg(_CHUNK, socket.CMSG_LEN(_MAX_FDS * _FD), flags)
+    fds = array("i")
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(content[: len(content) // _FD * _FD])
+    return data, list(fds)

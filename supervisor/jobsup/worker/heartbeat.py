@@ -76,6 +76,7 @@ class Heartbeat:
         self._rtt_us = 0
         self._poked = threading.Event()
         self._leaving = False
+        self._healthy = False
         self._version_known = not profile.version
         self.quiet = False
         self._thread = threading.Thread(target=self._beat_forever, name="jobsup-heartbeat", daemon=True)
@@ -89,7 +90,8 @@ class Heartbeat:
 
     def first(self) -> bool:
         """Register and beat once, in the calling thread.  False when Redis is away: the thread goes on trying."""
-        return self._try()
+        self._healthy = self._try()
+        return self._healthy
 
     def leave(self, deadline: Deadline) -> int | None:
         """End the thread and deregister.  Jobs still in flight, or None when Redis did not say."""
@@ -107,9 +109,10 @@ class Heartbeat:
     def _beat_forever(self) -> None:
         try:
             while not self._leaving:
-                healthy = self._try()
-                self._poked.wait(BEAT_EVERY if healthy else _RETRY)
+                self._poked.wait(BEAT_EVERY if self._healthy else _RETRY)
                 self._poked.clear()
+                if not self._leaving:
+                    self._healthy = self._try()
         except BaseException as error:  # noqa: BLE001  without beats this process would only seem to work
             self._on_crash(error)
 

@@ -14,7 +14,7 @@ process.become_subreaper()
 ours, theirs = pair()
 inbox, outbox = Link(ours, blocking=True), Link(theirs, blocking=True)
 
-def report(pid, fd):
+def report(name, pid, fd):
     outbox.send("spawned", fds=[fd], pid=pid)
 
 def made():
@@ -42,7 +42,7 @@ def test_a_term_sent_right_after_the_fork_is_never_lost() -> None:
     """Forty times, to a process that has not run one instruction of its own yet."""
     assert (
         run("""
-        def report(pid, fd):
+        def report(name, pid, fd):
             os.kill(pid, signal.SIGTERM)
             outbox.send("spawned", fds=[fd], pid=pid)
 
@@ -54,7 +54,7 @@ def test_a_term_sent_right_after_the_fork_is_never_lost() -> None:
 
         codes = []
         for _ in range(40):
-            assert fork.fork_for(os.getpid(), report, body)
+            assert fork.fork_for(os.getpid(), report, {"it": body})
             codes.append(ended(made()[1]).code)
         print(codes.count(7))
     """).strip()
@@ -70,7 +70,7 @@ def test_the_new_process_is_a_child_of_the_supervisor_and_leads_a_group() -> Non
             os._exit(0 if ok else 1)
 
         supervisor = os.getpid()
-        assert fork.fork_for(supervisor, report, body)
+        assert fork.fork_for(supervisor, report, {"it": body})
         print(ended(made()[1]).code)
     """).strip()
         == "0"
@@ -85,7 +85,7 @@ def test_a_process_is_told_of_its_parents_death_even_if_that_was_before_it_could
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
             os._exit(7 if wakeup.drain() == [signal.SIGTERM] else 1)
 
-        assert fork.fork_for(999_999_999, report, body)  # not its parent, so that parent is gone
+        assert fork.fork_for(999_999_999, report, {"it": body})  # not its parent, so that parent is gone
         print(ended(made()[1]).code)
     """).strip()
         == "7"
@@ -103,7 +103,7 @@ def test_handlers_of_the_template_are_not_the_workers() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             os._exit(1)
 
-        assert fork.fork_for(os.getpid(), report, body)
+        assert fork.fork_for(os.getpid(), report, {"it": body})
         print(ended(made()[1]))
     """).strip()
         == "killed by SIGTERM"
@@ -116,7 +116,7 @@ def test_an_exception_in_the_body_ends_only_the_new_process() -> None:
         def body():
             raise RuntimeError("boom")
 
-        assert fork.fork_for(os.getpid(), report, body)
+        assert fork.fork_for(os.getpid(), report, {"it": body})
         print(ended(made()[1]).code)
     """).strip()
         == "1"
@@ -127,17 +127,39 @@ def test_a_process_that_nobody_was_told_of_does_not_begin() -> None:
     """Its middle process is killed just before it names it."""
     assert (
         run("""
-        def report(pid, fd):
+        def report(name, pid, fd):
             os.kill(os.getpid(), signal.SIGKILL)
 
         def body():
             print("began", flush=True)
             os._exit(0)
 
-        print(fork.fork_for(os.getpid(), report, body), os.wait()[1] >> 8, flush=True)
+        print(fork.fork_for(os.getpid(), report, {"it": body}), os.wait()[1] >> 8, flush=True)
     """).strip()
         == "False 1"
     )
+
+
+def test_several_are_made_by_one_fork_and_those_that_nobody_was_told_of_do_not_begin() -> None:
+    """The middle process is killed just before it names the third of four."""
+    assert run("""
+        def report(name, pid, fd):
+            if name == "third":
+                os.kill(os.getpid(), signal.SIGKILL)
+            outbox.send("spawned", fds=[fd], name=name, pid=pid)
+
+        def body():
+            os._exit(7)
+
+        print(fork.fork_for(os.getpid(), report, dict.fromkeys(["first", "second", "third", "fourth"], body)))
+        for message, [fd] in inbox.receive():
+            print(message["name"], ended(fd).code)
+        print(os.wait()[1] >> 8)
+        try:
+            os.wait()
+        except ChildProcessError:
+            print("no fourth")
+    """).split() == ["False", "first", "7", "second", "7", "1", "no", "fourth"]
 
 
 def test_the_end_of_one_worker_is_seen_at_once_although_another_was_forked_later() -> None:
@@ -153,7 +175,7 @@ def test_the_end_of_one_worker_is_seen_at_once_although_another_was_forked_later
                     link.close()
                 its.recv(1)
                 os._exit(0)
-            assert fork.fork_for(os.getpid(), report, body)
+            assert fork.fork_for(os.getpid(), report, {"it": body})
             its.close()
             links.append(mine)
             fds.append(made())

@@ -37,6 +37,23 @@ def test_descriptors_may_be_closed_right_after_they_were_sent_and_arrive_close_o
     os.close(writer)
 
 
+def test_a_blocking_end_waits_for_something_and_takes_all_that_has_arrived() -> None:
+    """One read of the socket ends behind each message with descriptors: three asked for at once come at once."""
+    reader, writer = os.pipe()
+    ours, theirs = pair()
+    waiting, asking = Link(ours, blocking=True), Link(theirs, blocking=False)
+    for name in ("a", "b", "c"):
+        asking.send("spawn", fds=[reader, writer], name=name)
+
+    arrived = waiting.receive()
+
+    assert [message["name"] for message, _ in arrived] == ["a", "b", "c"]
+    for fd in (reader, writer, *(fd for _, fds in arrived for fd in fds)):
+        os.close(fd)
+    for end in (waiting, asking):
+        end.close()
+
+
 def test_what_the_socket_does_not_take_waits_until_the_peer_reads(ends: tuple[Link, Link]) -> None:
     text = "x" * 2_000_000
     ends[0].send("big", text=text)
