@@ -102,6 +102,22 @@ def test_hundreds_of_jobs_wait_in_one_process_at_once_with_a_handful_of_threads(
     assert aio.stop() == Exit.OK
 
 
+def test_ten_thousand_jobs_that_wait_are_one_process_and_all_of_them_come_back(aio: Jobsup, r: redis.Redis) -> None:
+    """More than a script can unpack at once, when they are taken, published and given back."""
+    aio.profile("main", concurrency=10_000, timeout=0.3, kill_after=20)
+    jobs = [json.dumps({"class": "wait", "args": [n], "jid": f"j{n}", "queue": "default"}) for n in range(10_000)]
+    r.lpush("queue:default", *jobs)
+    aio.start()
+    eventually(lambda: len(aio.started()) == 10_000)
+    (identity,) = r.smembers("processes")
+    eventually(lambda: r.hlen(f"{identity.decode()}:work") == 10_000)
+    assert "Redis is away" not in aio.log()
+
+    assert aio.stop() == Exit.GIVEN_BACK
+    assert sorted(json.loads(raw)["args"][0] for raw in r.lrange("queue:default", 0, -1)) == list(range(10_000))
+    assert inflight(r) == 0
+
+
 def test_async_jobs_and_others_share_a_queue_and_a_stop_lets_both_finish(aio: Jobsup, r: redis.Redis) -> None:
     aio.profile("main", concurrency=4, timeout=10)
     aio.start()
@@ -116,16 +132,16 @@ def test_async_jobs_and_others_share_a_queue_and_a_stop_lets_both_finish(aio: Jo
     assert inflight(r) == 0
 
 
-def test_what_outlives_the_drain_is_cancelled_and_given_back_and_loses_no_attempt(aio: Jobsup, r: redis.Redis) -> None:
+def test_what_outlives_the_drain_is_given_back_in_its_order_and_loses_no_attempt(aio: Jobsup, r: redis.Redis) -> None:
     aio.profile("main", concurrency=20, timeout=0.3)
     aio.start()
     for n in range(10):
         push(r, "wait", n)
-    eventually(lambda: len(aio.started()) == 10)
+        eventually(lambda n=n: len(aio.started()) == n + 1)
 
     assert aio.stop() == Exit.GIVEN_BACK
     assert words(aio, "cancelled") == [str(n) for n in range(10)]
-    assert sorted(json.loads(raw)["args"][0] for raw in r.lrange("queue:default", 0, -1)) == list(range(10))
+    assert [json.loads(raw)["args"][0] for raw in r.lrange("queue:default", 0, -1)] == list(reversed(range(10)))
     assert (r.get("stat:failed"), r.zcard("retry"), inflight(r)) == (None, 0, 0)
 
 

@@ -279,7 +279,7 @@ class Launcher:
         self._slot.set_rss(process.resident_bytes(os.getpid()))
         self._publish_work()
         title = proctitle.worker(
-            self._profile.name, len(running), self._profile.concurrency, stopping=self._drain is not None
+            self._profile.name, len(running), self._profile.concurrency, stopping=bool(self._drain)
         )
         if title != self._title:
             self._title = title
@@ -324,7 +324,8 @@ class Launcher:
         now = monotonic()
         late = [(p, unit) for p, unit in running if now >= drain.deadline(unit) and unit not in self._stuck]
         news = [unit for _, unit in late if unit not in self._interrupted]
-        for processor, unit in late:
+        # The newest first: each is given back to the end that is fetched next, so they lie there as they had before.
+        for processor, unit in sorted(late, key=lambda pair: pair[1].begun, reverse=True):
             processor.interrupt(unit, Shutdown)
         if news:
             self._interrupted.update(news)

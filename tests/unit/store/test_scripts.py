@@ -75,6 +75,14 @@ def test_an_identity_without_a_lease_can_take_nothing(r: redis.Redis, run: scrip
     assert r.llen("queue:a") == 1
 
 
+def test_more_jobs_than_lua_can_unpack_at_once_are_taken_in_order(r: redis.Redis, run: scripts.Run) -> None:
+    register(run)
+    r.lpush("queue:a", *range(20_001))
+
+    assert take(run, 20_001, "a") == [("a", b"%d" % n) for n in range(20_001)]
+    assert r.lrange(keys.inflight(ME, "a"), 0, -1) == [b"%d" % n for n in reversed(range(20_001))]
+
+
 def test_acknowledging_removes_the_job(r: redis.Redis, run: scripts.Run) -> None:
     register(run)
     r.lpush("queue:a", "1")
@@ -212,6 +220,15 @@ def test_a_beat_returns_one_signal_in_the_order_they_were_asked_for(r: redis.Red
     r.lpush(keys.signals(ME), "TERM")
 
     assert [beat(run), beat(run), beat(run)] == ["TSTP", "TERM", None]
+
+
+def test_more_running_jobs_than_lua_can_unpack_at_once_are_published(r: redis.Redis, run: scripts.Run) -> None:
+    register(run)
+    beat(run, work={f"p{n}": b"%d" % n for n in range(10_001)})
+
+    assert r.hlen(f"{ME}:work") == 10_001
+    assert r.hget(f"{ME}:work", "p10000") == b"10000"
+    assert r.hget(ME, "beat") == b"1.5"
 
 
 def test_the_work_hash_goes_when_nothing_runs(r: redis.Redis, run: scripts.Run) -> None:

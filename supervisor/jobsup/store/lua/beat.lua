@@ -28,12 +28,15 @@ count(KEYS[6], KEYS[7], ARGV[3])
 count(KEYS[8], KEYS[9], ARGV[4])
 
 local entries = tonumber(ARGV[7])
+local last = 7 + 2 * entries
+for first = 8, last, 2000 do  -- unpack has no room for many thousands
+  redis.call("HSET", KEYS[4], unpack(ARGV, first, math.min(first + 1999, last)))
+end
 if entries > 0 then
-  redis.call("HSET", KEYS[4], unpack(ARGV, 8, 7 + 2 * entries))
   redis.call("EXPIRE", KEYS[4], ARGV[6])
 end
 
 redis.call("SADD", KEYS[2], identity)
-redis.call("HSET", KEYS[3], unpack(ARGV, 8 + 2 * entries))
+redis.call("HSET", KEYS[3], unpack(ARGV, last + 1))
 redis.call("EXPIRE", KEYS[3], ARGV[6])
 return redis.call("RPOP", KEYS[5])

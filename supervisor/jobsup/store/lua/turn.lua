@@ -105,7 +105,9 @@ local function take(queue, count)
     end
     return 0
   end
-  redis.call("LPUSH", inflight .. queue, unpack(taken))
+  for first = 1, #taken, 1000 do  -- unpack has no room for many thousands, and what was popped would be lost
+    redis.call("LPUSH", inflight .. queue, unpack(taken, first, math.min(first + 999, #taken)))
+  end
   table.insert(taken, 1, queue)
   reply[#reply + 1] = taken
   return #taken - 1
