@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -33,6 +34,9 @@ _AHEAD_MAX = 200
 """Jobs taken ahead of the idle threads, at most."""
 _LINGER = 0.002
 """Seconds for which what finished may wait for more to be settled with it, while all threads have their next jobs."""
+_HANDOVER = 0.00005
+"""Seconds for which a job that arrived has the interpreter's lock: its thread waits for that, while asking for the next
+job can wait."""
 _SETTLE_MAX = 1000
 """Settlements of one turn, at most: bounds how long a script holds the server."""
 _GOES_ON = (GivenBack, Interrupted)
@@ -288,7 +292,10 @@ class Fetcher:
         timeout = _LINGER if unstarted > low else _STALE if unstarted else _TICK
         readable = self._outbox.wait(self._blockers.descriptors(), timeout, low)
         self._rested = True
-        self._accept(self._blockers.arrived(readable))
+        arrived = self._blockers.arrived(readable)
+        self._accept(arrived)
+        if arrived:
+            time.sleep(_HANDOVER)
         self._dry = self._dry and not self._blockers.rang(readable)
 
     # -- faults
