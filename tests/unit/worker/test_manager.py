@@ -277,7 +277,8 @@ def test_a_worker_that_was_given_up_abandons_what_it_holds_and_starts_afresh(
     worker.register()
     worker.manager.ring()
 
-    eventually(lambda: sorted(ran) == [b"1", b"1", b"2"], within=20)
+    # What arrives before the worker knows of the sweep begins at once; its end changes nothing, and it runs again.
+    eventually(lambda: ran.count(b"1") >= 2 and b"2" in ran, within=20)
     eventually(lambda: inflight(r) == [], within=20)  # two looks, or three when the move completed after the first
     assert not r.exists("retry")
     assert "worker.fenced" in worker.names()
