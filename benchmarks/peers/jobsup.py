@@ -11,10 +11,13 @@ from typing import Any
 from benchmarks.peers import work
 from jobsup import client, job
 
-VARIANTS = {"default": "reliable fetch, fenced settlement, heartbeats, retries and measures, default log level"}
+VARIANTS = {
+    "default": "reliable fetch, fenced settlement, heartbeats, retries and measures, default log level",
+    "coroutines": "the same, and the job is an async def",
+}
 
 client.configure(work.URL)
-task = job(name="run")(work.run)
+task = job(name="run")(work.arun if work.VARIANT == "coroutines" else work.run)
 to = {queue: task.set(queue=queue) for queue in work.QUEUES}
 
 

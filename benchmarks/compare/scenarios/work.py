@@ -33,6 +33,14 @@ def _known(bench: Bench, peer: str, goal: float) -> float | None:
     return goal if peer in ("jobsup", "bare") or goal <= 100 else None
 
 
+def _variants(peer: str, setup: Setup, options: Options) -> tuple[str, ...]:
+    if peer == "bare":
+        return ("threads",)
+    if peer == "jobsup" and setup.slots == CROWD:
+        return ("default", "coroutines")
+    return SATURATED.get(peer) or compared(peer, options.reliable)
+
+
 def cases(bench: Bench, options: Options) -> Iterator[Case]:
     naps = [(f"{length} ms", "nap", length, Setup()) for length in NAPS]
     spin = (f"{SPIN} ms of CPU", "spin", SPIN, Setup(machine.cores()))
@@ -41,8 +49,7 @@ def cases(bench: Bench, options: Options) -> Iterator[Case]:
         for peer in options.peers:
             if setup.slots == CROWD and peer not in (*COROUTINES, "jobsup"):
                 continue
-            variants = SATURATED.get(peer) or compared(peer, options.reliable)
-            for variant in ("threads",) if peer == "bare" else variants:
+            for variant in _variants(peer, setup, options):
                 measure = partial(worked, bench, peer, variant, setup, options.seconds, kind, length)
                 yield Case(label, peer, variant, measure)
 
@@ -52,7 +59,7 @@ WORK = Scenario(
     "Jobs that sleep or compute",
     f"Full queues of jobs that sleep, 1 x 10, or compute, {machine.cores()} x 10; ideal is slots (computing: "
     "processors) through duration. bare threads: as many threads that run the job again and again, without a server. "
-    f"1 x {CROWD}: those that run coroutines, and jobsup.",
+    f"1 x {CROWD}: those that run coroutines, and jobsup, with them and with threads.",
     ("% of ideal",),
     more=True,
     cases=cases,
