@@ -279,7 +279,7 @@ class Launcher:
         self._slot.set_rss(process.resident_bytes(os.getpid()))
         self._publish_work()
         title = proctitle.worker(
-            self._profile.name, len(running), self._profile.concurrency, stopping=bool(self._drain)
+            self._profile.name, len(running), self._profile.concurrency, stopping=self._drain is not None
         )
         if title != self._title:
             self._title = title
