@@ -35,11 +35,11 @@ def template(link: int, hold: int) -> int:
     from jobsup.template import main
 
     # Before the first fork, application or not: a replacement must be READY in milliseconds, not import Redis.
-    from jobsup.worker import launcher
+    from jobsup.worker.main import prepare
 
     scripts.load()
     os.set_inheritable(hold, False)
-    return main.run(link, launcher.run)
+    return main.run(link, prepare)
 
 
 def keeper(link: int, hold: int, pulse: int) -> int:

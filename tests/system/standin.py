@@ -74,7 +74,7 @@ def load(require, base):
         raise ImportError("no module named shop")
 
 
-def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
+def run_worker(link, slot, profile, nonce, generation, app_loaded):
     """Ends at once when asked to drain, unless it is *busy*: then at its deadline, with exit code 75."""
     wakeup = Wakeup(signal.SIGTERM, signal.SIGUSR1)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
@@ -123,7 +123,7 @@ def run_worker(link, slot, config, profile, nonce, generation, app_loaded):
 
 def template(link_fd, hold):
     os.set_inheritable(hold, False)
-    return template_main.run(link_fd, run_worker, load)
+    return template_main.run(link_fd, lambda config: run_worker, load)
 
 
 def resolve(*_argv):

@@ -22,15 +22,17 @@ from typing import NoReturn, TypeAlias
 
 from jobsup import clock
 from jobsup.config.model import Config, Profile
-from jobsup.errors import explained
+from jobsup.errors import RedisRefused, explained
 from jobsup.exits import Exit
 from jobsup.log import Logger
 from jobsup.unix import fork, process, proctitle
 from jobsup.unix.link import Link, Message
 from jobsup.unix.slot import Slot
 
-RunWorker: TypeAlias = Callable[[Link, Slot, Config, Profile, str, int, bool], int]
-"""link, slot, config, profile, nonce, generation, whether the application is loaded -> exit code"""
+RunWorker: TypeAlias = Callable[[Link, Slot, Profile, str, int, bool], int]
+"""link, slot, profile, nonce, generation, whether the application is loaded -> exit code"""
+Prepare: TypeAlias = Callable[[Config], RunWorker]
+"""Makes what all workers share; may raise RedisRefused."""
 Birth: TypeAlias = tuple[Message, list[int]]
 """A ``spawn``, with the descriptors of the worker's link and slot."""
 Load: TypeAlias = Callable[[Sequence[str], str], None]
@@ -45,12 +47,13 @@ def load_application(require: Sequence[str], base: str) -> None:
 class Template:
     """One per generation and per group of profiles that import the same things."""
 
-    def __init__(self, link: Link, parent: int, run_worker: RunWorker, load: Load) -> None:
+    def __init__(self, link: Link, parent: int, prepare: Prepare, load: Load) -> None:
         self._link = link
         self._parent = parent
-        self._run_worker = run_worker
+        self._prepare = prepare
         self._load = load
         self._config: Config
+        self._run_worker: RunWorker
         self._loaded = False
 
     def run(self) -> int:
@@ -84,6 +87,11 @@ class Template:
                 self._link.send("failed", traceback=explained(error))
                 return False
             self._loaded = True
+        try:
+            self._run_worker = self._prepare(self._config)
+        except RedisRefused as error:
+            self._link.send("failed", traceback=explained(error))
+            return False
         gc.collect()
         gc.freeze()
         self._link.send("loaded", seconds=clock.monotonic() - begun)
@@ -115,7 +123,7 @@ class Template:
             link = Link.from_fd(link_fd, blocking=False)
             slot = Slot.from_fd(slot_fd)
             nonce, generation = message["nonce"], message["generation"]
-            code = self._run_worker(link, slot, self._config, profile, nonce, generation, self._loaded)
+            code = self._run_worker(link, slot, profile, nonce, generation, self._loaded)
         except BaseException as error:  # noqa: BLE001  the process ends here, whatever it was
             if process.starved(error):
                 code = Exit.STARVED  # the parent says so, once
@@ -136,9 +144,9 @@ def _close(births: Iterable[Birth]) -> None:
             os.close(fd)
 
 
-def run(link_fd: int, run_worker: RunWorker, load: Load = load_application) -> int:
+def run(link_fd: int, prepare: Prepare, load: Load = load_application) -> int:
     """The template's process, from exec to exit code."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would print a traceback
     parent = os.getppid()
     process.die_with_parent(parent)
-    return Template(Link.from_fd(link_fd, blocking=True), parent, run_worker, load).run()
+    return Template(Link.from_fd(link_fd, blocking=True), parent, prepare, load).run()

@@ -1,8 +1,7 @@
-"""A worker process, from its first instruction to its exit code."""
+"""Runs the capsules of one profile in a worker process."""
 
 from __future__ import annotations
 
-import faulthandler
 import itertools
 import os
 import select
@@ -11,13 +10,12 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 
-from jobsup import client
 from jobsup.clock import Deadline, monotonic
 from jobsup.config.model import Capsule, Config, Profile, hostname
-from jobsup.errors import Cancelled, RedisRefused, RedisUnavailable, Shutdown, TimeLimitExceeded, explained
+from jobsup.errors import Cancelled, RedisRefused, RedisUnavailable, Shutdown, TimeLimitExceeded
 from jobsup.events import Events
 from jobsup.exits import Exit
-from jobsup.jobs import loading, registry
+from jobsup.jobs import registry
 from jobsup.jobs.perform import perform
 from jobsup.log import Logger
 from jobsup.payload import limits_of
@@ -51,35 +49,8 @@ _GOODBYE = 1.0
 """Seconds for the last beat and the deregistration."""
 
 
-def run(
-    link: Link,
-    memory: Slot,
-    config: Config,
-    profile: Profile,
-    nonce: str,
-    generation: int,
-    app_loaded: bool,
-) -> int:
-    """The body of a worker: called in the forked process with all signals blocked; returns its exit code."""
-    # Before any code of the application: a fault in C leaves its stacks where the parent finds them.
-    faulthandler.enable(file=memory.fd)
-    # Written in C, so it answers as well while a job holds the interpreter's lock.
-    faulthandler.register(signal.SIGUSR1, file=memory.fd, chain=False)
-    wakeup = Wakeup(signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    if not app_loaded:
-        try:
-            loading.load(profile.require, os.getcwd())
-        except BaseException as error:  # noqa: BLE001  sys.exit() on import is a failed import too
-            link.send("failed", traceback=explained(error), permanent=True)
-            return Exit.SOFTWARE
-    # Jobs that enqueue jobs mean the Redis they came from, not whatever the environment names.
-    client.offer(lambda: client.Client(config.redis_url, wire=profile.wire))
-    return Launcher(link, memory, config, profile, nonce, generation, wakeup).run()
-
-
 class Launcher:
-    """Runs the capsules of one profile in this process.
+    """The main thread of a worker, and what its other threads share.
 
     1. start   register, start the threads, tell the parent READY
     2. listen  to signals, to the parent, and to what Sidekiq's Web UI asked for
@@ -95,6 +66,7 @@ class Launcher:
         link: Link,
         memory: Slot,
         config: Config,
+        redis: connection.Client,
         profile: Profile,
         nonce: str,
         generation: int,
@@ -106,7 +78,7 @@ class Launcher:
         self._wakeup = wakeup
         self._host = hostname()
         self.identity = f"{self._host}:{os.getpid()}:{nonce}"
-        self._client = connection.connect(config.redis_url)
+        self._client = redis
         self._events = Events()
         self._events.subscribe(
             Logger(profile.name, form=config.log_format, level="debug" if config.verbose else "info")

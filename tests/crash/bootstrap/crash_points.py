@@ -149,7 +149,7 @@ def _wrap_redis() -> None:
     from redis.exceptions import NoScriptError
 
     from jobsup.store import scripts
-    from jobsup.worker import launcher
+    from jobsup.worker import main as worker_main
 
     names: dict[Any, str] = {}
     for file in files("jobsup.store.lua").iterdir():
@@ -209,13 +209,13 @@ def _wrap_redis() -> None:
     AbstractConnection.pack_commands = pack_commands
     AbstractConnection.read_response = read_response
 
-    real_run = launcher.run
+    real_run = worker_main.run
 
     def run(*args: Any) -> int:
-        become("suspect" if args[3].isolated else "worker")
+        become("suspect" if args[4].isolated else "worker")
         return real_run(*args)
 
-    launcher.run = run
+    worker_main.run = run
 
 
 def _deeds(script: str, args: Sequence[Any]) -> list[str]:
