@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from jobsup.errors import RedisRefused
 from jobsup.template import main as template_main
 from jobsup.unix.link import Link
 from jobsup.unix.wakeup import Wakeup
@@ -121,9 +122,15 @@ def run_worker(link, slot, profile, nonce, generation, app_loaded):
             return 75 if busy else 0
 
 
+def prepare(config):
+    if (HOME / "refused").exists():
+        raise RedisRefused("ssl_ca_certs names a file that cannot be read")
+    return run_worker
+
+
 def template(link_fd, hold):
     os.set_inheritable(hold, False)
-    return template_main.run(link_fd, lambda config: run_worker, load)
+    return template_main.run(link_fd, prepare, load)
 
 
 def resolve(*_argv):

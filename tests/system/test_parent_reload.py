@@ -86,6 +86,19 @@ def test_code_that_cannot_be_imported_is_refused_and_the_old_generation_goes_on(
     assert {worker["generation"] for worker in parent.workers()} == {1}
 
 
+def test_a_redis_url_that_has_become_unusable_refuses_a_reload_with_its_sentence(parent: Parent) -> None:
+    parent.resolves_to(config=parent.config.dump())
+    parent.start()
+    before = parent.pids()
+    parent.set("refused")
+    parent.signal(signal.SIGHUP)
+
+    eventually(lambda: "Reload refused" in parent.log)
+    assert "ssl_ca_certs names a file that cannot be read" in parent.log
+    assert "Traceback" not in parent.log
+    assert parent.pids() == before
+
+
 @pytest.mark.parametrize("fault", ["worker-crashes-2", "worker-hangs-2"])
 def test_a_generation_whose_workers_do_not_become_ready_is_rolled_back(parent: Parent, fault: str) -> None:
     parent.config = replace(parent.config, profiles=(profile(boot_timeout=0.5),))
